@@ -1,0 +1,1 @@
+"""What every room stands on: errors, files, progress. Imports nothing of the house."""

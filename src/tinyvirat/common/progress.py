@@ -1,0 +1,72 @@
+"""One way to show that long work goes on: a bar with an estimate, on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+PLAIN_EVERY_S = 15.0
+
+
+def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+    """Yields `items` while showing progress and the time left on standard error.
+
+    On a terminal this is a bar; elsewhere (a log file, CI) a plain line every 15 seconds, so that
+    short work prints nothing.
+
+    Args:
+        items: what to go through.
+        what: a few words for the bar, such as `decoding`.
+        total: how many there are; taken from `len(items)` where it has one.
+    """
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)
+    if sys.stderr.isatty():
+        yield from _bar(items, what, total)
+    else:
+        yield from _plain(items, what, total)
+
+
+def _bar(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=total)
+        for item in items:
+            yield item
+            bar.advance(task)
+
+
+def _plain(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
+    began = said = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - said < PLAIN_EVERY_S:
+            continue
+        said = now
+        line = f"{what}: {done}"
+        if total:
+            left = (now - began) / done * (total - done)
+            line = f"{what}: {done} of {total}, {left:.0f} s left"
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
