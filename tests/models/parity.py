@@ -1,8 +1,8 @@
 """Known answers of the published networks: fills weights by rule and compares outputs.
 
 `parity/*.json` holds, for each published network, the names and shapes of its tensors and what it
-answers in float64 (eval mode) when they are filled by the rule below. The rule is closed-form, so no
-weights need to be stored.
+answers in float64 (eval mode) when they are filled by the rule below. The rule is closed-form, so
+no weights need to be stored.
 """
 
 from __future__ import annotations
