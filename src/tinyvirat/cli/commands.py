@@ -1,0 +1,51 @@
+"""The tree of commands: every name, where its function is, and one line about it.
+
+A command is one function; its signature is its command line (see `tinyvirat.cli.parser`). Adding
+one is one line in `COMMANDS`. Only the module of the command that runs is imported, so that the
+rest costs nothing at start.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "doctor": ("tinyvirat.cli.doctor:doctor", "say what this machine can do, and what is missing"),
+}
+"""Words of the command to (`module:function`, summary), in the order in which help shows them."""
+
+GROUPS: dict[str, str] = {}
+"""Words that only lead to commands, and what those commands are about."""
+
+
+def find(words: list[str]) -> tuple[str, list[str]]:
+    """The longest command or group that `words` begin with, and the words after it.
+
+    The name is `""`, the group of everything, when the first word is neither.
+    """
+    name = ""
+    for used in range(1, len(words) + 1):
+        longer = " ".join(words[:used])
+        if longer not in COMMANDS and longer not in GROUPS:
+            return name, words[used - 1 :]
+        name = longer
+    return name, []
+
+
+def children(group: str) -> dict[str, str]:
+    """The commands and groups directly under `group` (`""` is the top), as last word to summary."""
+    prefix = f"{group} " if group else ""
+    summaries = GROUPS | {name: summary for name, (_, summary) in COMMANDS.items()}
+    order = [*COMMANDS, *GROUPS]
+    below = [name.removeprefix(prefix) for name in order if name.startswith(prefix)]
+    words = dict.fromkeys(rest.split(" ")[0] for rest in below)
+    return {word: summaries[prefix + word] for word in words}
+
+
+def load(name: str) -> Callable[..., Any]:
+    """Imports the function of the command `name`."""
+    module, function = COMMANDS[name][0].split(":")
+    command: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return command
