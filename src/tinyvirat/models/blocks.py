@@ -1,0 +1,186 @@
+"""The pieces every super-resolution network is made of: dense blocks and upsampling."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LEAK = 0.2
+"""Negative slope of every LeakyReLU (published code)."""
+
+RESIDUAL_SCALE = 0.2
+"""Weight of a dense block's and of an RRDB's own output beside its input (published code)."""
+
+
+class SuperResolved(NamedTuple):
+    """What every super-resolution network answers.
+
+    Attributes:
+        video_BCTHW: the enlarged clip, in the input's range [-1, 1] but not clamped to it: the
+        network
+            adds to the trilinearly enlarged input.
+        attention_B1THW: the importance of every pixel in [0, 1], of the enlarged clip's size; None
+            where the network has no attention branch or the stage is not its last.
+    """
+
+    video_BCTHW: Tensor
+    attention_B1THW: Tensor | None
+
+
+def leaky(x: Tensor) -> Tensor:
+    """LeakyReLU with the published slope, in place: the input is not needed afterwards."""
+    return F.leaky_relu(x, LEAK, inplace=True)
+
+
+def conv3(
+    in_channels: int, out_channels: int, stride: tuple[int, int, int] = (1, 1, 1)
+) -> nn.Conv3d:
+    """A 3 x 3 x 3 convolution with bias that keeps the size (but for its stride)."""
+    return nn.Conv3d(in_channels, out_channels, 3, stride=stride, padding=1)
+
+
+def enlarge_frames(x_BCTHW: Tensor, size_HW: tuple[int, int]) -> Tensor:
+    """Resizes every frame to `size_HW` linearly, leaving time alone.
+
+    Equal to trilinear interpolation with an unchanged number of frames, at a third of its time.
+    Works on views of either memory format, so that no copy is made.
+    """
+    if x_BCTHW.shape[-2:] == size_HW:
+        return x_BCTHW
+    b, c, t, h, w = x_BCTHW.shape
+    if x_BCTHW.is_contiguous(memory_format=torch.channels_last_3d) and not x_BCTHW.is_contiguous():
+        frames = x_BCTHW.transpose(1, 2).reshape(b * t, c, h, w)
+        out = F.interpolate(frames, size=size_HW, mode="bilinear", align_corners=False)
+        return out.reshape(b, t, c, *size_HW).transpose(1, 2)
+    frames = x_BCTHW.reshape(b, c * t, h, w)
+    out = F.interpolate(frames, size=size_HW, mode="bilinear", align_corners=False)
+    return out.reshape(b, c, t, *size_HW)
+
+
+def size_of(x_BCTHW: Tensor) -> tuple[int, int, int]:
+    """Frames, height and width."""
+    t, h, w = x_BCTHW.shape[-3:]
+    return t, h, w
+
+
+def resize_video(x_BCTHW: Tensor, size_THW: tuple[int, int, int]) -> Tensor:
+    """Trilinear interpolation of a clip or of its features to `size_THW`."""
+    if x_BCTHW.shape[2] == size_THW[0]:
+        return enlarge_frames(x_BCTHW, size_THW[1:])
+    return F.interpolate(x_BCTHW, size=size_THW, mode="trilinear", align_corners=False)
+
+
+def double(x_BCTHW: Tensor) -> Tensor:
+    """Twice the height and width, linearly; interpolation instead of transposed convolution
+    prevents checkerboard artefacts (section IV-A.1)."""
+    h, w = x_BCTHW.shape[-2:]
+    return enlarge_frames(x_BCTHW, (2 * h, 2 * w))
+
+
+class ConvBlock(nn.Module):
+    """The shared block: [twice the side, linearly] -> convolution -> [batch norm] -> LeakyReLU.
+
+    Args:
+        in_channels: width of the input.
+        out_channels: width of the output.
+        stride: of the convolution, (time, height, width).
+        enlarge: double height and width first.
+        norm: normalise over the batch; published: only in the attention branch and in the family
+            that works on enlarged input.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        stride: tuple[int, int, int] = (1, 1, 1),
+        enlarge: bool = False,
+        norm: bool = False,
+    ) -> None:
+        super().__init__()
+        self.enlarge = enlarge
+        self.conv = conv3(in_channels, out_channels, stride)
+        self.norm = nn.BatchNorm3d(out_channels) if norm else nn.Identity()
+
+    def forward(self, x_BCTHW: Tensor) -> Tensor:
+        """Maps features to features."""
+        return leaky(self.norm(self.conv(double(x_BCTHW) if self.enlarge else x_BCTHW)))
+
+
+class ResidualDenseBlock(nn.Module):
+    """3D-RDB: five densely connected 3 x 3 x 3 convolutions and a scaled residual (section IV-A.1).
+
+    Args:
+        channels: width of input and output.
+        growth: width that each of the first four convolutions adds.
+    """
+
+    def __init__(self, channels: int, growth: int) -> None:
+        super().__init__()
+        widths = [growth] * 4 + [channels]
+        self.convs = nn.ModuleList(
+            conv3(channels + i * growth, width) for i, width in enumerate(widths)
+        )
+
+    def forward(self, x_BCTHW: Tensor) -> Tensor:
+        """Maps features to features of the same shape."""
+        dense = x_BCTHW
+        for conv in self.convs[:-1]:
+            dense = torch.cat((dense, leaky(conv(dense))), dim=1)
+        own: Tensor = self.convs[-1](dense)
+        return x_BCTHW + RESIDUAL_SCALE * own
+
+
+class RRDB(nn.Module):
+    """3D-RRDB: three dense blocks inside one more scaled residual (section IV-A.1, Fig. 5)."""
+
+    def __init__(self, channels: int, growth: int) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(*(ResidualDenseBlock(channels, growth) for _ in range(3)))
+
+    def forward(self, x_BCTHW: Tensor) -> Tensor:
+        """Maps features to features of the same shape."""
+        own: Tensor = self.blocks(x_BCTHW)
+        return x_BCTHW + RESIDUAL_SCALE * own
+
+
+class RGBHead(nn.Module):
+    """The projection module: 3 x 3 x 3 then 1 x 1 x 1 convolution to RGB, through tanh."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.hidden = conv3(channels, channels)
+        self.rgb = nn.Conv3d(channels, 3, 1)
+
+    def forward(self, feature_BCTHW: Tensor) -> Tensor:
+        """Maps features to RGB in [-1, 1] of the same frames and size."""
+        return torch.tanh(self.rgb(leaky(self.hidden(feature_BCTHW))))
+
+
+class DecoderStage(nn.Sequential):
+    """One step of a progressive decoder: (B, C, T, H, W) to (B, C', T / 2^halvings, 2H, 2W).
+
+    Args:
+        in_channels: width of the input.
+        out_channels: width of the output.
+        halvings: how many convolutions of stride (2, 1, 1) come first; each halves the frames.
+        norm: normalise over the batch.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, halvings: int, *, norm: bool = False
+    ) -> None:
+        halve = (
+            ConvBlock(in_channels, in_channels, stride=(2, 1, 1), norm=norm)
+            for _ in range(halvings)
+        )
+        super().__init__(
+            *halve,
+            ConvBlock(in_channels, out_channels, norm=norm),
+            ConvBlock(out_channels, out_channels, enlarge=True, norm=norm),
+            ConvBlock(out_channels, out_channels, norm=norm),
+        )

@@ -1,0 +1,214 @@
+"""A recogniser on disk: a folder with `weights.safetensors` and `model.json` beside it.
+
+Everything that turns a file into labels is in the folder: the network's configuration, the labels,
+the preprocessing, the sampler and the thresholds. Nothing in it is code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tinyvirat.common.errors import TinyviratError
+from tinyvirat.common.files import sha256_of, write_text, written_beside
+from tinyvirat.models.preprocess import Preprocess
+from tinyvirat.models.recognizer import Recognizer, RecognizerConfig
+from tinyvirat.models.zoo import config_from_json, config_to_json
+from tinyvirat.video.sampling import AnySampler, sampler_from_dict, sampler_to_dict
+
+FORMAT = 1
+WEIGHTS = "weights.safetensors"
+DESCRIPTION = "model.json"
+
+
+class ModelError(TinyviratError):
+    """A saved model that cannot be used."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """All of a recogniser but its weights.
+
+    Attributes:
+        name: what results call it.
+        config: the network.
+        labels: its classes, in the order of its logits.
+        multi_label: several labels can hold at once (sigmoid); otherwise exactly one (softmax).
+        preprocess: frames to network input.
+        sampler: which frames of a clip are looked at.
+        thresholds: the probability from which each label counts, in the order of `labels`; empty
+            means 0.5 for all.
+        origin: where the weights come from, in words.
+    """
+
+    name: str
+    config: RecognizerConfig
+    labels: tuple[str, ...]
+    multi_label: bool
+    preprocess: Preprocess
+    sampler: AnySampler
+    thresholds: tuple[float, ...] = ()
+    origin: str = ""
+
+    def __post_init__(self) -> None:
+        classes = self.config.classifier.num_classes
+        if len(self.labels) != classes or len(set(self.labels)) != classes:
+            raise ValueError(
+                f"model {self.name}: {len(set(self.labels))} different labels for {classes} classes"
+            )
+        if self.thresholds and len(self.thresholds) != classes:
+            raise ValueError(
+                f"model {self.name}: {len(self.thresholds)} thresholds for {classes} classes"
+            )
+
+    def probabilities(self, logits_NK: Tensor) -> Tensor:
+        """Sigmoid where several labels can hold, else softmax; in float32."""
+        logits = logits_NK.float()
+        return logits.sigmoid() if self.multi_label else logits.softmax(-1)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A recogniser that can be used: its description and its network, in evaluation mode."""
+
+    spec: ModelSpec
+    network: Recognizer
+
+
+def save_model(folder: Path, model: Model, *, dtype: torch.dtype | None = None) -> None:
+    """Writes a model so that `load_model` gives it back.
+
+    Args:
+        folder: created where it is not there.
+        model: what to write.
+        dtype: floating-point type of the stored weights; None keeps the network's own.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: _stored(tensor, dtype) for name, tensor in model.network.state_dict().items()}
+    weights = folder / WEIGHTS
+    with written_beside(weights) as temporary:
+        save_file(tensors, temporary)
+    text = json.dumps(describe(model.spec) | {"weights_sha256": sha256_of(weights)}, indent=1)
+    write_text(folder / DESCRIPTION, text + "\n")
+
+
+def load_model(folder: Path, *, dtype: torch.dtype = torch.float32) -> Model:
+    """Reads a model that `save_model` wrote.
+
+    Args:
+        folder: where `model.json` is.
+        dtype: floating-point type of the network.
+
+    Raises:
+        ModelError: something is missing, damaged or not a model; names the file and the remedy.
+    """
+    description = folder / DESCRIPTION
+    spec, digest = read_description(description)
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise ModelError(f"{weights}: missing beside {DESCRIPTION}; copy the whole folder")
+    if digest != sha256_of(weights):
+        raise ModelError(
+            f"{weights}: not the weights that {DESCRIPTION} was written for, or damaged; "
+            "copy the whole folder again"
+        )
+    try:
+        tensors = load_file(weights)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{weights}: not a safetensors file: {error}") from error
+    with torch.device("meta"):
+        network = spec.config.build()
+    misfit = _misfit(network.state_dict(), tensors)
+    if misfit:
+        raise ModelError(f"{weights}: {misfit}, unlike the network in {DESCRIPTION}")
+    network.load_state_dict(tensors, assign=True)
+    return Model(spec, network.to(dtype).eval())
+
+
+def describe(spec: ModelSpec) -> dict[str, Any]:
+    """A description as plain data."""
+    return {
+        "format": FORMAT,
+        "name": spec.name,
+        "network": config_to_json(spec.config),
+        "labels": list(spec.labels),
+        "multi_label": spec.multi_label,
+        "preprocess": spec.preprocess.to_json(),
+        "sampler": sampler_to_dict(spec.sampler),
+        "thresholds": list(spec.thresholds),
+        "origin": spec.origin,
+    }
+
+
+def read_description(path: Path) -> tuple[ModelSpec, str]:
+    """The description in a `model.json`, and the SHA-256 of the weights it was written for.
+
+    Raises:
+        ModelError: not there, not JSON, or not a description.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: missing; a model is a folder with {DESCRIPTION}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: not a model description: {error}") from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        found = data.get("format") if isinstance(data, dict) else data
+        raise ModelError(f"{path}: format {found!r} is not {FORMAT}, the one this version reads")
+    digest = _take(data, "weights_sha256", str, path)
+    where = str(path)
+    config = config_from_json(data.get("network"), where=where)
+    if not isinstance(config, RecognizerConfig):
+        raise ModelError(f"{path}: the network is no recogniser but {type(config).__name__}")
+    try:
+        spec = ModelSpec(
+            name=_take(data, "name", str, path),
+            config=config,
+            labels=tuple(_strings(_take(data, "labels", list, path), path)),
+            multi_label=_take(data, "multi_label", bool, path),
+            preprocess=Preprocess.from_json(data.get("preprocess"), where=where),
+            sampler=sampler_from_dict(_take(data, "sampler", dict, path)),
+            thresholds=tuple(float(t) for t in _take(data, "thresholds", list, path)),
+            origin=_take(data, "origin", str, path),
+        )
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{path}: {error}") from error
+    return spec, digest
+
+
+def _take(data: dict[str, Any], key: str, kind: type, path: Path) -> Any:
+    if not isinstance(data.get(key), kind):
+        raise ModelError(f"{path}: {key!r} is {data.get(key)!r}, not a {kind.__name__}")
+    return data[key]
+
+
+def _strings(values: list[Any], path: Path) -> list[str]:
+    wrong = next((v for v in values if not isinstance(v, str)), None)
+    if wrong is not None:
+        raise ModelError(f"{path}: the label {wrong!r} is not text")
+    return values
+
+
+def _stored(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    if dtype is not None and tensor.is_floating_point():
+        tensor = tensor.to(dtype)
+    return tensor.detach().cpu().contiguous()
+
+
+def _misfit(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+    """What does not fit, in words; empty when all does."""
+    for name, tensor in wanted.items():
+        if name not in found:
+            return f"no tensor {name!r}"
+        if found[name].shape != tensor.shape:
+            return f"{name} is {tuple(found[name].shape)}, not {tuple(tensor.shape)}"
+    extra = sorted(set(found) - set(wanted))
+    return f"an unknown tensor {extra[0]!r}" if extra else ""
