@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+import time
 
 import docstring_parser
 import pytest
@@ -40,6 +41,17 @@ def test_no_command_imports_heavy_modules_before_it_runs() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == ""
+
+
+def test_help_starts_quickly() -> None:
+    times = []
+    for _ in range(5):  # the best of five: the machine may be busy
+        began = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "tinyvirat", "--help"], check=True, capture_output=True
+        )
+        times.append(time.perf_counter() - began)
+    assert min(times) < 0.3
 
 
 def test_help_and_version_import_no_argument_parser() -> None:
