@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, get_args
+from dataclasses import dataclass, replace
+from typing import get_args
 
 import torch
 from torch import Tensor
 
-from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.pixels import Policy, fit, resize, to_float
 
 
@@ -106,23 +105,3 @@ class Preprocess:
             Bucket(tuple(indices), self([clips[i] for i in indices]))
             for _, indices in sorted(by_side.items())
         ]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data for the checkpoint."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: object, *, where: str) -> Preprocess:
-        """The object that `to_json` described.
-
-        Raises:
-            TinyviratError: `data` is not that; the message begins with `where`.
-        """
-        names = [field.name for field in fields(cls)]
-        if not isinstance(data, dict) or set(data) != set(names):
-            raise TinyviratError(f"{where}: preprocess must have exactly {', '.join(names)}")
-        size = data["size"]
-        try:
-            return cls(**{**data, "size": tuple(size) if isinstance(size, list) else size})
-        except (TypeError, ValueError) as error:
-            raise TinyviratError(f"{where}: {error}") from error

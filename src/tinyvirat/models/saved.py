@@ -19,6 +19,7 @@ from torch import Tensor
 
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.files import sha256_of, write_text, written_beside
+from tinyvirat.common.plain import from_plain, to_plain
 from tinyvirat.models.preprocess import Preprocess
 from tinyvirat.models.recognizer import Recognizer, RecognizerConfig
 from tinyvirat.models.zoo import config_from_json, config_to_json
@@ -141,7 +142,7 @@ def describe(spec: ModelSpec) -> dict[str, Any]:
         "network": config_to_json(spec.config),
         "labels": list(spec.labels),
         "multi_label": spec.multi_label,
-        "preprocess": spec.preprocess.to_json(),
+        "preprocess": to_plain(spec.preprocess),
         "sampler": sampler_to_dict(spec.sampler),
         "thresholds": list(spec.thresholds),
         "origin": spec.origin,
@@ -174,7 +175,7 @@ def read_description(path: Path) -> tuple[ModelSpec, str]:
             config=config,
             labels=tuple(_strings(_take(data, "labels", list, path), path)),
             multi_label=_take(data, "multi_label", bool, path),
-            preprocess=Preprocess.from_json(data.get("preprocess"), where=where),
+            preprocess=from_plain(Preprocess, data.get("preprocess"), where=f"{where}: preprocess"),
             sampler=sampler_from_dict(_take(data, "sampler", dict, path)),
             thresholds=tuple(float(t) for t in _take(data, "thresholds", list, path)),
             origin=_take(data, "origin", str, path),

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from types import UnionType
-from typing import Any, Literal, Protocol, Union, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from tinyvirat.common.errors import TinyviratError
+from tinyvirat.common.plain import tagged, to_plain
 from tinyvirat.models.any_size import AnySizeDVSRConfig, PreUpsampledDVSRConfig
 from tinyvirat.models.dvsr import DVSRConfig, ProgressiveDVSRConfig
 from tinyvirat.models.i3d import I3DConfig
@@ -38,14 +37,10 @@ NETWORKS: Mapping[str, type[Any]] = {
 
 
 def config_to_json(config: Any) -> dict[str, Any]:
-    """A network's configuration as plain data: its name and its fields."""
-    name = next((n for n, kind in NETWORKS.items() if type(config) is kind), None)
-    if name is None:
+    """A network's configuration as plain data: its name under `network`, and its fields."""
+    if type(config) not in NETWORKS.values():
         raise TypeError(f"{type(config).__name__} is not the configuration of a network")
-    data: dict[str, Any] = {"network": name}
-    for field in fields(config):
-        value = getattr(config, field.name)
-        data[field.name] = config_to_json(value) if is_dataclass(value) else value
+    data: dict[str, Any] = to_plain(config, NETWORKS)
     return data
 
 
@@ -57,48 +52,9 @@ def config_from_json(data: object, *, where: str) -> Any:
         where: what an error names as the origin, such as the file.
 
     Raises:
-        TinyviratError: unknown network or field, or a value of the wrong kind.
+        PlainDataError: unknown network or field, or a value of the wrong kind.
     """
-    if not isinstance(data, dict) or data.get("network") not in NETWORKS:
-        name = data.get("network") if isinstance(data, dict) else data
-        raise TinyviratError(f"{where}: {name!r} is not a network; there are {', '.join(NETWORKS)}")
-    kind = NETWORKS[data["network"]]
-    names = [field.name for field in fields(kind)]
-    unknown = sorted(set(data) - set(names) - {"network"})
-    if unknown:
-        raise TinyviratError(
-            f"{where}: {data['network']} has no {unknown[0]!r}; it has {', '.join(names)}"
-        )
-    hints = get_type_hints(kind)
-    values: dict[str, Any] = {}
-    for name, value in data.items():
-        if name == "network":
-            continue
-        if isinstance(value, dict):
-            value = config_from_json(value, where=where)
-        if not _fits(value, hints[name]):
-            raise TinyviratError(
-                f"{where}: {data['network']}: {name} is {value!r}, which is no {hints[name]}"
-            )
-        values[name] = value
-    try:
-        return kind(**values)
-    except (TypeError, ValueError) as error:
-        raise TinyviratError(f"{where}: {error}") from error
-
-
-def _fits(value: object, hint: Any) -> bool:
-    """Whether a value from JSON is of a field's type; lists stand for tuples, ints for floats."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin in (Union, UnionType):
-        return any(_fits(value, one) for one in arguments)
-    if origin is Literal:
-        return value in arguments
-    if origin is tuple:
-        return isinstance(value, list | tuple) and all(_fits(v, arguments[0]) for v in value)
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return type(value) is hint
+    return tagged(data, where=where, tags=NETWORKS)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The paper's three phases: super-resolution, joint attention, classifier (section IV)."""
