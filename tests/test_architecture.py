@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -68,14 +69,14 @@ def imports(tree: ast.AST, module: str, is_package: bool) -> Iterator[tuple[int,
             yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
 
 
-def forbidden(text: str, module: str, is_package: bool = False) -> list[str]:
-    """What `module`, with source `text`, imports of the house although its room may not."""
+def forbidden(tree: ast.Module, module: str, is_package: bool = False) -> list[str]:
+    """What `module`, with syntax `tree`, imports of the house although its room may not."""
     room = module.partition(".")[2].partition(".")[0]
     if room in ("cli", "__main__"):
         return []
     allowed = MAY_IMPORT.get(room, set()) | {room}
     found = []
-    for line, name in imports(ast.parse(text), module, is_package):
+    for line, name in imports(tree, module, is_package):
         top, _, rest = name.partition(".")
         if top != "tinyvirat" or rest in ("", "__version__"):
             continue
@@ -84,10 +85,10 @@ def forbidden(text: str, module: str, is_package: bool = False) -> list[str]:
     return found
 
 
-def parsed() -> Iterator[tuple[str, Path, ast.Module]]:
+@functools.cache
+def parsed() -> list[tuple[str, Path, ast.Module]]:
     """Name, file and syntax tree of every module."""
-    for file in FILES:
-        yield name_of(file), file, ast.parse(file.read_text(encoding="utf-8"))
+    return [(name_of(file), file, ast.parse(file.read_text(encoding="utf-8"))) for file in FILES]
 
 
 def test_there_is_something_to_look_at() -> None:
@@ -102,8 +103,8 @@ def test_every_room_has_its_rule() -> None:
 def test_imports_run_downward_only() -> None:
     found = [
         fault
-        for name, file, _ in parsed()
-        for fault in forbidden(file.read_text(encoding="utf-8"), name, file.stem == "__init__")
+        for name, file, tree in parsed()
+        for fault in forbidden(tree, name, file.stem == "__init__")
     ]
     assert found == []
 
@@ -128,7 +129,7 @@ def test_imports_run_downward_only() -> None:
     ],
 )
 def test_the_rule_itself(module: str, text: str, faults: int) -> None:
-    assert len(forbidden(text, module)) == faults
+    assert len(forbidden(ast.parse(text), module)) == faults
 
 
 def test_only_declared_libraries_are_imported() -> None:

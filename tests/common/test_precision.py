@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -21,18 +22,18 @@ def fresh() -> Iterator[None]:
 
 
 def slowed(monkeypatch: pytest.MonkeyPatch, seconds: dict[torch.dtype, float]) -> list[int]:
-    """Makes convolutions take these times; returns a list that grows by one a convolution."""
-    calls: list[int] = []
+    """Makes convolutions take these times on a clock of their own; returns their input sizes."""
+    sizes: list[int] = []
+    clock = [0.0]
 
     def convolve(x: torch.Tensor, weight: torch.Tensor, padding: int) -> torch.Tensor:
-        calls.append(x.numel())
-        began = time.perf_counter()
-        while time.perf_counter() - began < seconds[x.dtype]:
-            pass
+        sizes.append(x.numel())
+        clock[0] += seconds[x.dtype]
         return x
 
     monkeypatch.setattr(torch.nn.functional, "conv3d", convolve)
-    return calls
+    monkeypatch.setattr(precision, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    return sizes
 
 
 def test_a_real_measurement_is_quick_and_whole() -> None:
@@ -74,28 +75,32 @@ def test_the_fastest_wins_if_it_is_worth_it(
     slowed(monkeypatch, times)
     assert fastest_dtype("cpu") == chosen
     assert fastest_dtype(torch.device("cpu"), float16=True) == with_float16
-    ratio = measure("cpu")[1].ratio
-    assert ratio == pytest.approx(0.004 / bfloat16, rel=0.3)
+    assert [one.ratio for one in measure("cpu")] == pytest.approx(
+        [1, 0.004 / bfloat16, 0.004 / float16]
+    )
 
 
 def test_a_hopeless_format_is_measured_on_the_small_input_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     times = {torch.float32: 0.001, torch.bfloat16: 0.02, torch.float16: 0.001}
-    calls = slowed(monkeypatch, times)
-    ratio = measure("cpu")[1].ratio
-    assert ratio is not None
-    assert ratio < 0.1
-    large = max(calls)
-    assert calls.count(large) == 2 * precision.ROUNDS  # float32 and float16
+    sizes = slowed(monkeypatch, times)
+    assert measure("cpu")[1].ratio == pytest.approx(0.05)
+    assert sizes.count(max(sizes)) == 2 * precision.ROUNDS  # float32 and float16
+
+
+def test_a_slow_machine_gets_two_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = slowed(monkeypatch, dict.fromkeys(precision.CANDIDATES, 1.0))
+    measure("cpu")
+    assert sizes.count(max(sizes)) == 3 * 2
 
 
 def test_it_is_measured_once_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = slowed(monkeypatch, dict.fromkeys(precision.CANDIDATES, 0.0))
+    sizes = slowed(monkeypatch, dict.fromkeys(precision.CANDIDATES, 0.001))
     measure("cpu")
-    done = len(calls)
+    done = len(sizes)
     fastest_dtype(torch.device("cpu"))
-    assert len(calls) == done > 0
+    assert len(sizes) == done > 0
 
 
 @pytest.mark.parametrize("fault", ["raises", "wrong", "nan"])
