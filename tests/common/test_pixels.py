@@ -250,6 +250,8 @@ def test_windows_move_and_grow_with_the_frames() -> None:
     assert torch.equal(grown[1], frames_THWC[1, 2:10, 2:10])
     small_CHW = frames_THWC[0, :4, :4].permute(2, 0, 1)
     assert torch.equal(grown[0], resize(small_CHW, (8, 8)).permute(1, 2, 0))
+    alone = crop_windows(frames_THWC[:1], windows((0, 0, 4, 4)), side=8)
+    assert torch.equal(alone[0], grown[0])
 
 
 @pytest.mark.parametrize(

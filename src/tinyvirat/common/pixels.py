@@ -176,17 +176,19 @@ def crop_at(x: Tensor, size: int, at: tuple[float, float] = CENTRE) -> Tensor:
     return x[..., top : top + size, left : left + size].contiguous()
 
 
-def crop_windows(frames_THWC: Tensor, windows_N4: NDArray[np.int64]) -> Tensor:
+def crop_windows(
+    frames_THWC: Tensor, windows_N4: NDArray[np.int64], side: int | None = None
+) -> Tensor:
     """Cuts square windows out of frames; where a window leaves the frame, the edge is repeated.
 
     Args:
         frames_THWC: frames of any dtype.
         windows_N4: `x1, y1, x2, y2` in pixels of the frames, x2 and y2 exclusive; one window for
             all frames (N = 1) or one a frame (N = T). They may leave the frame.
+        side: side of the output, pixels; `None` is the largest of the windows.
 
     Returns:
-        Shape (T, S, S, C). S is the side of the windows; when they differ in size, the largest, and
-        the smaller cuts are enlarged to it (bicubic).
+        Shape (T, `side`, `side`, C); windows of another size are resized to it (bicubic).
 
     Raises:
         PixelError: another number of windows, or one that is not a square of 1 pixel or more.
@@ -203,20 +205,14 @@ def crop_windows(frames_THWC: Tensor, windows_N4: NDArray[np.int64]) -> Tensor:
             f"window {bad} is {windows_N4[bad].tolist()} (x1, y1, x2, y2), which is not a square; "
             "windows must be as wide as high"
         )
+    size = int(sides_N.max()) if side is None else side
     if len(windows_N4) == 1:
-        return _cut(frames_THWC, windows_N4[0], height, width)
-    side = int(sides_N.max())
+        return _sized(_cut(frames_THWC, windows_N4[0], height, width), size)
     cuts = [
-        _cut(frame_HWC[None], window_4, height, width)
+        _sized(_cut(frame_HWC[None], window_4, height, width), size)
         for frame_HWC, window_4 in zip(frames_THWC, windows_N4, strict=True)
     ]
-    same = [
-        resize(cut.permute(0, 3, 1, 2), (side, side)).permute(0, 2, 3, 1)
-        if cut.shape[1] != side
-        else cut
-        for cut in cuts
-    ]
-    return torch.cat(same)
+    return torch.cat(cuts)
 
 
 def to_float(x_uint8: Tensor, value_range: tuple[float, float] = (-1.0, 1.0)) -> Tensor:
@@ -324,6 +320,12 @@ def _cut(frames_THWC: Tensor, window_4: NDArray[np.int64], height: int, width: i
     down = torch.arange(y1, y2, device=device).clamp_(0, height - 1)
     across = torch.arange(x1, x2, device=device).clamp_(0, width - 1)
     return frames_THWC[:, down][:, :, across]
+
+
+def _sized(cut_TSSC: Tensor, side: int) -> Tensor:
+    if cut_TSSC.shape[1] == side:
+        return cut_TSSC
+    return resize(cut_TSSC.permute(0, 3, 1, 2), (side, side)).permute(0, 2, 3, 1)
 
 
 def _check_resize(x: Tensor, size_HW: tuple[int, int], mode: str) -> None:
