@@ -1,0 +1,213 @@
+"""One pass of PyAV over a file: pictures in the order they are shown, each with number and time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from tinyvirat.video.container import open_container, video_stream
+from tinyvirat.video.packets import ONE_FRAME_A_PACKET, Timetable
+
+# Below this, starting threads costs more than they save: measured on clips of 128 pixels.
+SMALL_PIXELS = 640 * 480
+MOST_THREADS = 8
+FALLBACK_FPS = Fraction(25)
+
+
+class NotExactError(Exception):
+    """A jump did not land where the timetable says; never leaves this room."""
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A decoded picture, not yet RGB: its number, its seconds since the first frame, its pixels."""
+
+    index: int
+    time: float
+    pixels: VideoFrame
+
+
+class Decoding:
+    """One pass over a file, from its first frame or from a key frame.
+
+    A packet that does not decode costs its own frame, and the pass goes on, as FFmpeg's own tools
+    do; `damaged` tells. A file that ends in the middle ends the pass.
+
+    Args:
+        path: the file.
+        threads: of the decoder; None chooses by the size of the pictures.
+        jump: the timetable and the number of the frame that is wanted first, to begin at the key
+            frame before it; None begins at the first frame.
+
+    Raises:
+        VideoError: the file cannot be opened or holds no video.
+        NotExactError: when reading on, and only after a jump: frames came out other than the
+            timetable says.
+    """
+
+    def __init__(
+        self, path: Path, threads: int | None = None, jump: tuple[Timetable, int] | None = None
+    ) -> None:
+        self.damaged = False
+        self.jumped = jump is not None
+        self.next_index = 0
+        self._path = path
+        self._open(threads)
+        self._clock = _Clock(self.fps, self.stream.time_base)
+        self._ahead: Picture | None = None
+        self._pictures = self._numbered() if jump is None else self._jumped(*jump)
+
+    def _open(self, threads: int | None) -> None:
+        self.container: InputContainer = open_container(self._path)
+        try:
+            self.stream: VideoStream = video_stream(self.container, self._path)
+        except BaseException:
+            self.container.close()
+            raise
+        context = self.stream.codec_context
+        self._threads = threads or chosen_threads(context.width * context.height)
+        if self.stream.codec.canonical_name not in ONE_FRAME_A_PACKET:
+            self._threads = 1
+        context.thread_count = self._threads
+        context.thread_type = "AUTO"
+
+    @property
+    def fps(self) -> Fraction:
+        """Average frames a second as the file tells it; 25 where it tells none."""
+        for rate in (self.stream.average_rate, self.stream.guessed_rate, self.stream.base_rate):
+            if rate is not None and rate > 0:
+                return rate
+        return FALLBACK_FPS
+
+    def peek(self) -> Picture | None:
+        """The next picture, which stays the next; None at the end."""
+        if self._ahead is None:
+            self._ahead = next(self._pictures, None)
+        return self._ahead
+
+    def next(self) -> Picture | None:
+        """The next picture, or None at the end."""
+        picture, self._ahead = self.peek(), None
+        if picture is not None:
+            self.next_index = picture.index + 1
+        return picture
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._pictures.close()
+        self.container.close()
+
+    def _numbered(self) -> Generator[Picture]:
+        for index, pixels in enumerate(self._from_the_first()):
+            yield Picture(index, self._clock.time(pixels.pts), pixels)
+
+    def _jumped(self, table: Timetable, wanted: int) -> Generator[Picture]:
+        found = table.key_before(wanted)
+        if found is None:
+            raise NotExactError
+        index, seek = found
+        self.container.seek(seek, stream=self.stream)
+        try:
+            for pixels in self._decoded(strict=True):
+                here = table.index_of(pixels.pts)
+                if here is not None and here < found[0]:
+                    continue  # shown before the key frame, decoded without what it refers to
+                if here != index:
+                    raise NotExactError
+                yield Picture(index, table.time(index), pixels)
+                index += 1
+        except av.FFmpegError:
+            raise NotExactError from None
+        if index != len(table):
+            raise NotExactError
+
+    def _from_the_first(self) -> Iterator[VideoFrame]:
+        """All pictures, the same whatever the number of threads.
+
+        With several threads an error comes to light late and can take good frames with it, so from
+        there on one thread goes over the file again.
+        """
+        given = 0
+        if self._threads > 1:
+            self._sent = 0
+            try:
+                for pixels in self._decoded(strict=True):
+                    given += 1
+                    yield pixels
+                if given == self._sent:
+                    return
+            except av.FFmpegError:
+                pass
+            self.container.close()
+            self._open(threads=1)
+        yield from islice(self._decoded(strict=False), given, None)
+
+    def _decoded(self, *, strict: bool) -> Iterator[VideoFrame]:
+        self._sent = 0
+        for packet in self._packets():
+            self._sent += not packet.is_discard
+            yield from self._decoded_packet(packet, strict)
+        yield from self._decoded_packet(None, strict)
+
+    def _decoded_packet(self, packet: Packet[VideoStream] | None, strict: bool) -> list[VideoFrame]:
+        try:
+            return self.stream.codec_context.decode(packet)
+        except av.EOFError:
+            return []
+        except av.FFmpegError:
+            self.damaged = True
+            if strict:
+                raise
+            return []
+
+    def _packets(self) -> Iterator[Packet[VideoStream]]:
+        packets = self.container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError:
+                # The file ends here, whatever its header promised.
+                self.damaged = True
+                return
+            if packet is None:
+                return
+            if packet.size:
+                yield packet
+
+
+class _Clock:
+    """Seconds since the first picture; where a time is missing or goes back, one frame later."""
+
+    def __init__(self, fps: Fraction, time_base: Fraction | None) -> None:
+        self._step = float(1 / fps)
+        self._time_base = time_base
+        self._first: int | None = None
+        self._last: float | None = None
+
+    def time(self, pts: int | None) -> float:
+        """The time of the next picture, stamped `pts`."""
+        if self._last is None:
+            self._first, self._last = pts, 0.0
+            return self._last
+        stamped = self._last
+        if pts is not None and self._first is not None and self._time_base is not None:
+            stamped = float((pts - self._first) * self._time_base)
+        self._last = stamped if stamped > self._last else self._last + self._step
+        return self._last
+
+
+def chosen_threads(pixels: int) -> int:
+    if pixels <= SMALL_PIXELS:
+        return 1
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(MOST_THREADS, usable or 1)

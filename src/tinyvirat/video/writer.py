@@ -1,0 +1,215 @@
+"""Frames into an H.264 file that comes back in the same size, number and rate, or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from tinyvirat.common.files import written_beside
+from tinyvirat.video.container import checked_size
+from tinyvirat.video.decoding import chosen_threads
+from tinyvirat.video.errors import VideoError
+
+CRF = 18
+WORST_CRF = 51
+SLOWEST = Fraction(1, 1000)
+FASTEST = Fraction(1000)
+
+
+class VideoWriter:
+    """Writes frames one by one; use it in a `with` block.
+
+    The file appears under its name when the block ends without an error; until then, and after an
+    error, whatever was there stays. Pixels are stored as yuv420p where both sides are even, which
+    every player shows, else as yuv444p, because half a colour sample cannot be stored.
+
+    Args:
+        path: the file to write, ending in `.mp4`. Its folder is made.
+        fps: frames a second, exact: `Fraction(30000, 1001)` survives. A float is refused.
+        crf: x264's quality, from 0 (best) to 51 (worst).
+        preset: x264's trade of time against size, such as `veryfast`.
+        threads: of the encoder; None takes one for pictures up to 640x480, else one a core.
+
+    Raises:
+        VideoError: a wrong name, rate or quality. `write`: a frame that is not uint8 (H, W, 3) or
+            not of the first one's size. At the end: no frame at all, or no room to write.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        fps: Fraction | int,
+        *,
+        crf: int = CRF,
+        preset: str = "medium",
+        threads: int | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.frames = 0
+        self._fps = self._checked_fps(fps)
+        if self.path.suffix.lower() != ".mp4":
+            raise VideoError(self.path, "videos are written as MP4; let the name end in .mp4")
+        if isinstance(crf, bool) or not isinstance(crf, int) or not 0 <= crf <= WORST_CRF:
+            raise VideoError(
+                self.path, f"crf is {crf!r}; it is a whole number from 0 to {WORST_CRF}"
+            )
+        self._options = {"crf": str(crf), "preset": preset}
+        self._threads = threads
+        self._temporary: Path | None = None
+        self._output: tuple[OutputContainer, VideoStream] | None = None
+
+    def __enter__(self) -> VideoWriter:
+        self._session = self._written()
+        return self._session.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._session.__exit__(kind, error, trace)
+        self._temporary = None
+
+    @contextmanager
+    def _written(self) -> Iterator[VideoWriter]:
+        """The block in which frames come, between the temporary file's making and its renaming."""
+        callers_error: BaseException | None = None
+        try:
+            with written_beside(self.path) as self._temporary:
+                try:
+                    yield self
+                except BaseException as error:
+                    callers_error = error
+                    raise
+                else:
+                    self._finish()
+                finally:
+                    self._close()
+        except OSError as error:
+            if error is callers_error:
+                raise
+            raise VideoError(self.path, f"cannot be written: {error.strerror}") from None
+
+    def write(self, frame_HWC: NDArray[np.uint8]) -> None:
+        """Adds a frame.
+
+        Args:
+            frame_HWC: uint8 RGB, of the same size as the first.
+
+        Raises:
+            VideoError: it is not, or it cannot be encoded.
+        """
+        if self._temporary is None:
+            raise VideoError(self.path, "write inside the `with` block of its VideoWriter")
+        picture = np.asarray(frame_HWC)
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+            raise VideoError(
+                self.path,
+                f"frame {self.frames} is {picture.dtype} of shape {picture.shape}; "
+                "a frame is uint8 of shape (height, width, 3), RGB",
+            )
+        container, stream = self._output = self._output or self._begun(*picture.shape[:2])
+        height, width = picture.shape[:2]
+        if (width, height) != (stream.width, stream.height):
+            raise VideoError(
+                self.path,
+                f"frame {self.frames} is {width}x{height}, the first was "
+                f"{stream.width}x{stream.height}; all frames of a video have one size",
+            )
+        frame = VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        frame.pts, frame.time_base = self.frames, 1 / self._fps
+        try:
+            container.mux(stream.encode(frame))
+        except av.FFmpegError as error:
+            raise VideoError(self.path, f"cannot be written: {error}") from None
+        self.frames += 1
+
+    def _begun(self, height: int, width: int) -> tuple[OutputContainer, VideoStream]:
+        if min(height, width) < 1:
+            raise VideoError(self.path, f"a frame of {width}x{height} has no pixels")
+        checked_size(self.path, width, height)
+        container = av.open(
+            str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"}
+        )
+        try:
+            stream = container.add_stream("libx264", rate=self._fps, options=self._options)
+        except (av.FFmpegError, ValueError) as error:
+            container.close()
+            raise VideoError(self.path, f"this PyAV has no H.264 encoder: {error}") from None
+        stream.width, stream.height = width, height
+        stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
+        context = stream.codec_context
+        context.time_base = 1 / self._fps
+        context.thread_count = self._threads or chosen_threads(width * height)
+        # Said aloud: what is left open, players guess by the size of the picture.
+        context.colorspace, context.color_range = Colorspace.ITU601, ColorRange.MPEG
+        return container, stream
+
+    def _finish(self) -> None:
+        if self._output is None:
+            raise VideoError(self.path, "no frame was written; a video has one frame or more")
+        container, stream = self._output
+        try:
+            container.mux(stream.encode(None))
+            container.close()
+        except av.FFmpegError as error:
+            raise VideoError(self.path, f"cannot be written: {error}") from None
+        self._output = None
+
+    def _close(self) -> None:
+        if self._output is not None:
+            # The error that ended the writing is the one to report.
+            with suppress(av.FFmpegError):
+                self._output[0].close()
+            self._output = None
+
+    def _checked_fps(self, fps: Fraction | int) -> Fraction:
+        if isinstance(fps, bool) or not isinstance(fps, int | Fraction):
+            raise VideoError(
+                self.path,
+                f"fps is {fps!r}; give a whole number or an exact Fraction such as "
+                "Fraction(30000, 1001)",
+            )
+        if not SLOWEST <= fps <= FASTEST:
+            raise VideoError(self.path, f"fps is {fps}; it lies between {SLOWEST} and {FASTEST}")
+        return Fraction(fps)
+
+
+def write_video(
+    path: str | os.PathLike[str],
+    frames_THWC: NDArray[np.uint8] | Iterable[NDArray[np.uint8]],
+    fps: Fraction | int,
+    *,
+    crf: int = CRF,
+    preset: str = "medium",
+    threads: int | None = None,
+) -> None:
+    """Writes frames to an H.264 MP4, whole or not at all.
+
+    Args:
+        path: the file to write, ending in `.mp4`.
+        frames_THWC: uint8 RGB of shape (T, H, W, 3), or anything that yields frames (H, W, 3).
+        fps: frames a second, exact.
+        crf: x264's quality, from 0 (best) to 51 (worst).
+        preset: x264's trade of time against size.
+        threads: of the encoder; None chooses by the size of the pictures.
+
+    Raises:
+        VideoError: as `VideoWriter`.
+    """
+    with VideoWriter(path, fps, crf=crf, preset=preset, threads=threads) as writer:
+        for frame_HWC in frames_THWC:
+            writer.write(frame_HWC)
