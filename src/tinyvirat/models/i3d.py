@@ -31,6 +31,7 @@ MIXED = (
 """Output channels of each mixed block's b0, b1a, b1b, b2a, b2b and b3b (published code)."""
 
 INPUT_SIZES = (112, 224)
+MAX_CHANNELS = 1 << 16
 Triple = tuple[int, int, int]
 
 
@@ -62,14 +63,15 @@ class I3DConfig:
         object.__setattr__(self, "mixed", tuple(tuple(row) for row in self.mixed))
         if self.input_size not in INPUT_SIZES:
             raise ValueError(f"input_size {self.input_size} is not one of {INPUT_SIZES}")
-        if self.num_classes < 1:
-            raise ValueError(f"num_classes {self.num_classes} is not positive")
+        if not 1 <= self.num_classes <= MAX_CHANNELS:
+            raise ValueError(f"num_classes {self.num_classes} is not in 1 to {MAX_CHANNELS}")
         if not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"dropout {self.dropout} is not in [0, 1)")
         if len(self.stem) != len(STEM) or [len(row) for row in self.mixed] != [6] * len(MIXED):
             raise ValueError("stem must have 3 widths and mixed 9 rows of 6")
-        if not self.width > 0 or min(*self.stem, *(c for row in self.mixed for c in row)) < 1:
-            raise ValueError("width and all channel counts must be positive")
+        channels = [*self.stem, *(c for row in self.mixed for c in row)]
+        if not 0 < self.width <= 16 or not 1 <= min(channels) <= max(channels) <= MAX_CHANNELS:
+            raise ValueError(f"width must be in (0, 16], channel counts in 1 to {MAX_CHANNELS}")
 
     def build(self) -> I3D:
         """The network, with fresh weights."""

@@ -17,6 +17,7 @@ BOTTLENECK_BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 2
 
 BLOCKS = BASIC_BLOCKS | BOTTLENECK_BLOCKS
 SHORTCUTS = ("A", "B")
+MAX_CHANNELS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,9 @@ class ResNet3DConfig:
             raise ValueError(f"depth {self.depth} is not one of {', '.join(map(str, BLOCKS))}")
         if self.shortcut not in SHORTCUTS:
             raise ValueError(f"shortcut {self.shortcut!r} is not one of {', '.join(SHORTCUTS)}")
-        if min(self.num_classes, self.width, self.widen) < 1:
-            raise ValueError("num_classes, width and widen must be positive")
+        counts = (self.num_classes, self.width, self.widen)
+        if not 1 <= min(counts) <= max(counts) <= MAX_CHANNELS:
+            raise ValueError(f"num_classes, width and widen must be in 1 to {MAX_CHANNELS}")
         if self.widen > 1 and self.depth in BASIC_BLOCKS:
             raise ValueError(f"widen {self.widen} needs bottlenecks: a depth of 50 or more")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -117,7 +119,8 @@ def import_resnet3d(tensors: TensorMap) -> ResNet3D:
             "a whole multiple (of a network with bottlenecks) is expected"
         )
     depth = _depth_of(tensors, bottleneck)
-    config = ResNet3DConfig(depth, classes, shortcut, width, inner // width)
+    with _values_named(RESNETS_2018):
+        config = ResNet3DConfig(depth, classes, shortcut, width, inner // width)
     ours = {re.sub(r"^fc\.", "head.", name): tensor for name, tensor in tensors.items()}
     with torch.device("meta"):
         network = config.build()
@@ -177,7 +180,8 @@ def _load_i3d(
             ours[f"head.{leaf}"] = tensor.flatten(1) if leaf == "weight" else tensor
     stem, rest = widths[:3], widths[3:]
     mixed = tuple(tuple(rest[i : i + 6]) for i in range(0, len(rest), 6))
-    config = I3DConfig(classes, input_size, stem=tuple(stem), mixed=mixed)
+    with _values_named(layout):
+        config = I3DConfig(classes, input_size, stem=tuple(stem), mixed=mixed)
     with torch.device("meta"):
         network = config.build()
     return _load(network, ours, layout)
@@ -189,6 +193,15 @@ def _load(network: Network, ours: dict[str, Tensor], layout: str) -> Network:
         if name.endswith(COUNTER):
             ours.setdefault(name, torch.zeros((), dtype=torch.int64))
     return load_renamed(network, ours, layout)
+
+
+@contextmanager
+def _values_named(layout: str) -> Iterator[None]:
+    """Turns a value that a configuration refuses into an error of the checkpoint it comes from."""
+    try:
+        yield
+    except ValueError as error:
+        raise ImportWeightsError(f"layout {layout}: {error}") from error
 
 
 def _is_kernel(name: str, tensor: Tensor) -> bool:
