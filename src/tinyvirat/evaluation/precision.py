@@ -67,17 +67,22 @@ def mean_average_precision(
         targets_NK: whether the clip has the label.
         counts_RN: how often each clip is counted, one row a resample.
     """
+    counts_NR = np.ascontiguousarray(counts_RN.T)
     summed_R = np.zeros(len(counts_RN))
     classes_R = np.zeros(len(counts_RN))
     for k in range(scores_NK.shape[1]):
         order = np.argsort(-scores_NK[:, k], kind="stable")
-        # Equal scores are taken all at once: only the last of each group is a point of the curve.
-        ends = np.append(np.flatnonzero(np.diff(scores_NK[order, k])), len(order) - 1)
-        taken_RN = np.cumsum(counts_RN[:, order], axis=1)[:, ends]
-        hits_RN = np.cumsum(counts_RN[:, order] * targets_NK[order, k], axis=1)[:, ends]
-        gains_RN = np.diff(hits_RN, axis=1, prepend=0.0)
-        positives_R = hits_RN[:, -1]
-        precision_R = ratio((ratio(hits_RN, taken_RN) * gains_RN).sum(axis=1), positives_R)
-        summed_R += precision_R
+        positive = np.flatnonzero(targets_NK[order, k])
+        # Equal scores are taken all at once, so a point of the curve is the last of its group; and
+        # only points where recall grows count, which are the groups of the P positives.
+        lasts = np.append(np.flatnonzero(np.diff(scores_NK[order, k])), len(order) - 1)
+        points, first = np.unique(lasts[np.searchsorted(lasts, positive)], return_index=True)
+        if not len(points):
+            continue
+        taken_PR = np.cumsum(counts_NR[order], axis=0)[points]
+        gains_PR = np.add.reduceat(counts_NR[order[positive]], first, axis=0)
+        hits_PR = np.cumsum(gains_PR, axis=0)
+        positives_R = hits_PR[-1]
+        summed_R += ratio((ratio(hits_PR, taken_PR) * gains_PR).sum(axis=0), positives_R)
         classes_R += positives_R > 0
     return np.where(classes_R > 0, ratio(summed_R, classes_R), np.nan)

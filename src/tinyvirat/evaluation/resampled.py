@@ -13,7 +13,7 @@ import numpy as np
 
 from tinyvirat.evaluation import precision
 from tinyvirat.evaluation.arrays import BoolArray, FloatArray
-from tinyvirat.evaluation.counts import F1Average, average_f1
+from tinyvirat.evaluation.counts import F1Average, average_f1, ratio
 from tinyvirat.evaluation.metrics import single_labels, true_ranks
 from tinyvirat.evaluation.thresholds import Thresholds
 
@@ -45,6 +45,20 @@ class Accuracy:
         """See `ResampledMetric`."""
         right_N = true_ranks(scores_NK, single_labels(targets_NK)) < self.top
         return np.asarray(counts_RN @ right_N / counts_RN.sum(axis=1))
+
+
+@dataclass(frozen=True)
+class MeanClassAccuracy:
+    """The mean over the classes that have clips of their accuracies; one label a clip."""
+
+    def resampled(
+        self, scores_NK: FloatArray, targets_NK: BoolArray, counts_RN: FloatArray
+    ) -> FloatArray:
+        """See `ResampledMetric`."""
+        right_N1 = true_ranks(scores_NK, single_labels(targets_NK))[:, None] == 0
+        clips_RK = counts_RN @ targets_NK.astype(np.float64)
+        accuracy_RK = ratio(counts_RN @ (targets_NK & right_N1), clips_RK)
+        return np.asarray(accuracy_RK.sum(axis=1) / (clips_RK > 0).sum(axis=1))
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from tinyvirat.evaluation.resampled import Mean, Metric, ResampledMetric
 
 RESAMPLES = 2000
 LEVEL = 0.95
-CHUNK = 200
+CHUNK = 100
 
 
 @dataclass(frozen=True)

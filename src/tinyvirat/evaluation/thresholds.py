@@ -143,7 +143,7 @@ def _best_threshold(logits_N: FloatArray, targets_N: BoolArray) -> float:
     last = np.append(np.flatnonzero(np.diff(ordered_N)), len(ordered_N) - 1)
     f1 = 2.0 * hits_N[last] / (last + 1 + hits_N[-1])
     above = ordered_N[last]
-    below = np.append(above[1:], above[-1] - 1.0)
+    below = np.append(above[1:], min(above[-1] - 1.0, np.nextafter(above[-1], -np.inf)))
     middle = 0.5 * above + 0.5 * below
     cuts = np.where(middle < above, middle, below)  # neighbours in floating point have no middle
     # Where 0 itself makes the same cut, nothing was learnt that would justify another number.
