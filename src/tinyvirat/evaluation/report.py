@@ -1,0 +1,174 @@
+"""All that is said about a set of predictions, from the predictions alone, and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyvirat.common.files import write_text
+from tinyvirat.evaluation import layouts, pictures
+from tinyvirat.evaluation.breakdown import GroupF1, f1_by_size
+from tinyvirat.evaluation.calibration import Reliability, reliability
+from tinyvirat.evaluation.counts import F1_AVERAGES
+from tinyvirat.evaluation.metrics import TOP, MultiLabel, SingleLabel, multi_label, single_label
+from tinyvirat.evaluation.prediction_file import write_predictions
+from tinyvirat.evaluation.predictions import Predictions
+from tinyvirat.evaluation.resampled import (
+    F1,
+    Accuracy,
+    MeanAveragePrecision,
+    MeanClassAccuracy,
+    Metric,
+)
+from tinyvirat.evaluation.significance import RESAMPLES, Interval, bootstrap
+from tinyvirat.evaluation.tables import Table, as_markdown, to_json
+from tinyvirat.evaluation.thresholds import Thresholds, at_half
+
+PREDICTIONS = "predictions.jsonl"
+METRICS = "metrics.json"
+TABLES = "metrics.md"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The scores of one set of predictions.
+
+    Attributes:
+        model: which model answered.
+        split: of the manifest.
+        manifest_sha256: of the manifest file.
+        single_label: the scores where each clip has one label, otherwise None.
+        multi_label: the scores where it has any number, otherwise None.
+        intervals: by the name of the score (`top1`, `top5`, `mean_class`; `macro`, `macro_present`,
+            `micro`, `samples` at p = 0.5, `mean_average_precision`).
+        by_size: F1 at p = 0.5 by clip size; empty for single labels.
+        calibration: how far probabilities can be taken at their word.
+    """
+
+    model: str
+    split: str
+    manifest_sha256: str
+    single_label: SingleLabel | None
+    multi_label: MultiLabel | None
+    intervals: Mapping[str, Interval]
+    by_size: tuple[GroupF1, ...]
+    calibration: Reliability
+
+    def tables(self) -> tuple[Table, ...]:
+        """The summary, the classes and, for many labels, the clip sizes."""
+        if self.single_label is not None:
+            return layouts.single_label_tables(self.single_label, self.intervals)
+        if self.multi_label is None:
+            return ()
+        sizes = layouts.group_table("F1 at p = 0.5 by the clip's longer side", self.by_size)
+        return (*layouts.multi_label_tables(self.multi_label, self.intervals), sizes)
+
+
+def report_on(
+    predictions: Predictions,
+    *,
+    tuned: Thresholds | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Report:
+    """Scores predictions; the same predictions and seed give the same report.
+
+    Args:
+        predictions: with known labels.
+        tuned: thresholds tuned on other videos; multi-label only.
+        resamples: bootstrap draws an interval.
+        seed: of the draws.
+
+    Raises:
+        EvaluationError: labels are not known, a clip of a single-label set does not have exactly
+            one, or `tuned` was tuned on one of these videos.
+    """
+    targets_NK = predictions.known_targets()
+    logits_NK, classes, sources = predictions.logits_NK, predictions.classes, predictions.sources
+    single: SingleLabel | None = None
+    many: MultiLabel | None = None
+    sizes: tuple[GroupF1, ...] = ()
+    if predictions.multi_label:
+        many = multi_label(logits_NK, targets_NK, classes, sources, tuned=tuned)
+        half_NK = at_half(classes).predict(logits_NK)
+        sizes = f1_by_size(half_NK, targets_NK, classes, predictions.long_sides())
+    else:
+        single = single_label(logits_NK, targets_NK, classes)
+    intervals = {
+        name: bootstrap(metric, logits_NK, targets_NK, sources, resamples=resamples, seed=seed)
+        for name, metric in _metrics(single, many).items()
+    }
+    return Report(
+        model=predictions.model,
+        split=predictions.split,
+        manifest_sha256=predictions.manifest_sha256,
+        single_label=single,
+        multi_label=many,
+        intervals=intervals,
+        by_size=sizes,
+        calibration=reliability(
+            logits_NK, targets_NK, classes, multi_label=predictions.multi_label
+        ),
+    )
+
+
+def _metrics(single: SingleLabel | None, many: MultiLabel | None) -> dict[str, Metric]:
+    """The metrics that have a value here, by name."""
+    metrics: dict[str, Metric] = {}
+    if single is not None:
+        metrics["top1"] = Accuracy()
+        if single.top5 is not None:
+            metrics["top5"] = Accuracy(TOP)
+        metrics["mean_class"] = MeanClassAccuracy()
+    if many is not None:
+        thresholds = at_half(many.classes)
+        for average in F1_AVERAGES:
+            if getattr(many.f1, average) is not None:
+                metrics[average] = F1(average, thresholds)
+        if many.mean_average_precision is not None:
+            metrics["mean_average_precision"] = MeanAveragePrecision()
+    return metrics
+
+
+def write_report(folder: Path, report: Report, predictions: Predictions) -> tuple[Path, ...]:
+    """Writes the predictions, the report as JSON and Markdown, and its pictures.
+
+    Args:
+        folder: made where it does not exist; files of the same names are replaced.
+        report: what `report_on` gave for `predictions`.
+        predictions: with known labels.
+
+    Returns:
+        The files.
+    """
+    written = [folder / PREDICTIONS, folder / METRICS, folder / TABLES]
+    write_predictions(written[0], predictions)
+    write_text(written[1], to_json(report))
+    write_text(written[2], "\n".join(as_markdown(table) for table in report.tables()))
+    drawn = folder / "reliability.png"
+    written.append(pictures.reliability_picture(drawn, report.calibration))
+    if report.single_label is not None:
+        single = report.single_label
+        written.append(pictures.confusion_picture(folder / "confusion.png", single))
+        accuracies = [entry.accuracy for entry in single.per_class]
+        clips = [entry.clips for entry in single.per_class]
+        drawn = folder / "classes.png"
+        written.append(
+            pictures.class_bars_picture(drawn, single.classes, accuracies, clips, label="accuracy")
+        )
+    if report.multi_label is not None:
+        many = report.multi_label
+        f1 = [entry.f1 for entry in many.f1.per_class]
+        positives = [entry.positives for entry in many.f1.per_class]
+        drawn = folder / "classes.png"
+        label = "F1 at p = 0.5"
+        written.append(pictures.class_bars_picture(drawn, many.classes, f1, positives, label=label))
+        drawn = folder / "precision_recall.png"
+        targets_NK = predictions.known_targets()
+        written.append(
+            pictures.precision_recall_picture(
+                drawn, predictions.logits_NK, targets_NK, many.classes
+            )
+        )
+    return tuple(written)
