@@ -177,7 +177,7 @@ def _load_i3d(
         if name in ours:
             # The logits are a 1 x 1 x 1 convolution there and a linear layer here.
             tensor = ours.pop(name)
-            ours[f"head.{leaf}"] = tensor.flatten(1) if leaf == "weight" else tensor
+            ours[f"head.{leaf}"] = tensor.flatten(1) if tensor.ndim == 5 else tensor
     stem, rest = widths[:3], widths[3:]
     mixed = tuple(tuple(rest[i : i + 6]) for i in range(0, len(rest), 6))
     with _values_named(layout):
