@@ -153,7 +153,8 @@ def write_manifest(path: Path, records: Iterable[ClipRecord]) -> None:
 
     Raises:
         ManifestError: an id or clip given twice, a source in two splits, no records, another
-            suffix, or something in `extra` that JSON has no words for.
+            suffix, something in `extra` that JSON has no words for, or a folder that cannot be
+            written to.
     """
     path = Path(path)
     kept = tuple(records)
@@ -165,6 +166,8 @@ def write_manifest(path: Path, records: Iterable[ClipRecord]) -> None:
         write_text(path, text)
     except UnicodeEncodeError as error:
         raise ManifestError(f"{path}: extra holds text that is not valid Unicode") from error
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 @contextmanager

@@ -1,0 +1,328 @@
+"""From records to batches of frames, the same on every run, in any process, from any batch on.
+
+What a sample looks like depends on the seed, the epoch and the clip's index, and on nothing else:
+neither the batch it is in, nor the worker that made it, nor what was loaded before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, get_worker_info
+
+from tinyvirat.common.errors import TinyviratError
+from tinyvirat.datasets.batching import BatchPlan, Key
+from tinyvirat.datasets.cache import FrameCache
+from tinyvirat.datasets.frames import ClipError, ClipReader
+from tinyvirat.datasets.manifest import Manifest
+from tinyvirat.datasets.records import ClipRecord
+from tinyvirat.video.sampling import Sampler
+
+__all__ = [
+    "Batch",
+    "BatchPlan",
+    "ClipDataset",
+    "ClipLoader",
+    "Failed",
+    "Key",
+    "LoadingError",
+    "Sample",
+    "collate",
+    "sample_seed",
+]
+
+OnError: TypeAlias = Literal["raise", "skip"]
+
+
+class LoadingError(TinyviratError):
+    """Clips that cannot be loaded, or a loader that cannot work as asked."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One clip as the network's preprocessing takes it.
+
+    Attributes:
+        frames_NTHWC: N windows of T frames, uint8 RGB, in the clip's own height and width.
+        target_K: float32, 1 for each class that the clip shows.
+        index: of the clip in its dataset.
+        seed: for everything random that is still done to it.
+    """
+
+    frames_NTHWC: Tensor
+    target_K: Tensor
+    index: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A clip that could not be loaded.
+
+    Attributes:
+        index: of the clip in its dataset.
+        reason: what the error said.
+        skippable: whether the clip itself is to blame, and not the cache or an option.
+    """
+
+    index: int
+    reason: str
+    skippable: bool
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some samples, B in number.
+
+    Attributes:
+        levels: the frames of all samples in one piece, uint8 of one dimension: one tensor to hand
+            from process to process and to copy to the device. `frames` and `clips` look into it.
+        shapes: N, T, H, W, C of each sample; T and C are the same for all.
+        target_BK: float32.
+        indices: of the clips in their dataset.
+        seeds: for everything random that is still done to them.
+        failed: clips that belong here and could not be loaded.
+    """
+
+    levels: Tensor
+    shapes: tuple[tuple[int, ...], ...]
+    target_BK: Tensor
+    indices: tuple[int, ...]
+    seeds: tuple[int, ...]
+    failed: tuple[Failed, ...] = ()
+
+    @property
+    def frames(self) -> list[Tensor]:
+        """For each sample its windows `frames_NTHWC`, uint8."""
+        parts = torch.split(self.levels, [math.prod(shape) for shape in self.shapes])
+        return [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+    @property
+    def clips(self) -> list[Tensor]:
+        """All windows of all samples, one after another: `frames_THWC`, uint8."""
+        return [window_THWC for frames_NTHWC in self.frames for window_THWC in frames_NTHWC]
+
+    @property
+    def windows(self) -> list[int]:
+        """How many of `clips` each sample has."""
+        return [shape[0] for shape in self.shapes]
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The batch with its tensors on another device."""
+        return replace(
+            self,
+            levels=self.levels.to(device, non_blocking=True),
+            target_BK=self.target_BK.to(device, non_blocking=True),
+        )
+
+    def pin_memory(self) -> Batch:
+        """The batch in page-locked memory, from where it can be copied to a GPU while work goes on.
+
+        `DataLoader` calls this by its name.
+        """
+        return replace(self, levels=self.levels.pin_memory(), target_BK=self.target_BK.pin_memory())
+
+
+class ClipDataset(Dataset[Sample]):
+    """The clips of some records; asked by key, `dataset[(epoch, index)]`.
+
+    Args:
+        manifest: where the records are from.
+        records: which of its clips; `None` is all of them. The split `manifest.of("train")`, say.
+        sampler: which frames of a clip make its windows.
+        seed: of everything random, 0 or more.
+        short_side: larger frames are reduced to this short side, pixels (bilinear); `None` keeps
+            them as they are.
+        cache: where decoded clips are kept; `None` decodes each time.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        records: Sequence[ClipRecord] | None,
+        sampler: Sampler,
+        *,
+        seed: int = 0,
+        short_side: int | None = None,
+        cache: FrameCache | None = None,
+    ) -> None:
+        self.manifest = manifest
+        self.records = manifest.records if records is None else tuple(records)
+        self.sampler = sampler
+        self.seed = seed
+        self.short_side = short_side
+        self.cache = cache
+        self._targets_NK = torch.from_numpy(manifest.targets(self.records))
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, key: Key | int) -> Sample:
+        """One sample; an index alone means epoch 0.
+
+        Raises:
+            ClipError: the clip cannot be read as its record says.
+            CacheError: the cache cannot be used.
+        """
+        epoch, index = (0, key) if isinstance(key, int) else key
+        if not 0 <= index < len(self.records):
+            raise IndexError(f"there are {len(self.records)} clips, and none has index {index}")
+        record = self.records[index]
+        seed = sample_seed(self.seed, epoch, index)
+        indices_NT = self.sampler.windows(record.length, np.random.default_rng(seed))
+        needed, where_NT = np.unique(indices_NT, return_inverse=True)
+        frames_THWC = self._frames(record, needed)
+        frames_NTHWC = frames_THWC[torch.from_numpy(where_NT.reshape(indices_NT.shape))]
+        return Sample(frames_NTHWC, self._targets_NK[index], index, seed)
+
+    def __getitems__(self, keys: Sequence[Key]) -> list[Sample | Failed]:
+        """Samples of several clips; those that cannot be loaded are told as data.
+
+        An exception would lose its type on its way out of a worker process.
+        """
+        return [self._try(key) for key in keys]
+
+    def _try(self, key: Key) -> Sample | Failed:
+        try:
+            return self[key]
+        except TinyviratError as error:
+            return Failed(key[1], str(error), isinstance(error, ClipError))
+
+    def _frames(self, record: ClipRecord, indices_T: np.typing.NDArray[np.int64]) -> Tensor:
+        file = self.manifest.file(record)
+        threads = None if get_worker_info() is None else 1
+        if self.cache is not None:
+            return self.cache.read(
+                file, record, indices_T, short_side=self.short_side, threads=threads
+            )
+        with ClipReader(file, record, short_side=self.short_side, threads=threads) as reader:
+            return reader.read(indices_T)
+
+
+def sample_seed(seed: int, epoch: int, index: int) -> int:
+    """The seed of one clip in one epoch, from 0 to 2**63 - 1."""
+    state = np.random.SeedSequence([seed, epoch, index]).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))
+
+
+def collate(samples: Sequence[Sample | Failed]) -> Batch:
+    """One batch of samples, in their order; those that failed are listed apart."""
+    loaded = [sample for sample in samples if isinstance(sample, Sample)]
+    pieces = [sample.frames_NTHWC.reshape(-1) for sample in loaded]
+    targets = [sample.target_K for sample in loaded]
+    return Batch(
+        levels=torch.cat(pieces) if pieces else torch.empty(0, dtype=torch.uint8),
+        shapes=tuple(tuple(sample.frames_NTHWC.shape) for sample in loaded),
+        target_BK=torch.stack(targets) if targets else torch.empty(0, 0),
+        indices=tuple(sample.index for sample in loaded),
+        seeds=tuple(sample.seed for sample in loaded),
+        failed=tuple(sample for sample in samples if isinstance(sample, Failed)),
+    )
+
+
+class ClipLoader:
+    """Batches of a dataset by a plan, made ahead of time in worker processes.
+
+    The loader shares batches among processes itself, by its plan: it must not be given to
+    `Accelerator.prepare`, which would share them a second time.
+
+    Args:
+        dataset: the clips.
+        plan: which of them make which batch; `plan.size` is `len(dataset)`.
+        workers: processes that load; 0 loads in this one. Each uses one thread.
+        on_error: what a clip that cannot be loaded does: `raise` ends the work, `skip` leaves it
+            out of its batch, counts it in `skipped` and tells of it in `Batch.failed`. Only for
+            training: a plan that takes every clip (`drop_last=False`) always raises, and so does
+            what is not the clip's fault, such as a full disk.
+        pin_memory: puts batches where a GPU can copy them from in the background.
+        ahead: batches that each worker makes in advance.
+
+    Attributes:
+        skipped: clips left out so far.
+
+    Raises:
+        LoadingError: the plan is for another number of clips, or `skip` for a plan that takes all.
+    """
+
+    def __init__(
+        self,
+        dataset: ClipDataset,
+        plan: BatchPlan,
+        *,
+        workers: int = 0,
+        on_error: OnError = "raise",
+        pin_memory: bool = False,
+        ahead: int = 2,
+    ) -> None:
+        if plan.size != len(dataset):
+            raise LoadingError(f"the plan is for {plan.size} clips, there are {len(dataset)}")
+        if on_error not in ("raise", "skip"):
+            raise LoadingError(f"on_error is {on_error!r}; use 'raise' or 'skip'")
+        if on_error == "skip" and not plan.drop_last:
+            raise LoadingError("an evaluation must not skip clips; use on_error='raise'")
+        self.dataset = dataset
+        self.plan = plan
+        self.on_error = on_error
+        self.skipped = 0
+        self._keys = _Keys()
+        self._loader: DataLoader[Sample] = DataLoader(
+            dataset,
+            batch_sampler=self._keys,
+            collate_fn=collate,
+            num_workers=workers,
+            worker_init_fn=_one_thread,
+            persistent_workers=workers > 0,
+            prefetch_factor=ahead if workers > 0 else None,
+            pin_memory=pin_memory,
+            # Its own generator: drawing from the global one would change what comes after.
+            generator=torch.Generator(),
+        )
+
+    def epoch(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch, from batch `start` on; one epoch at a time.
+
+        Raises:
+            LoadingError: a clip cannot be loaded and `on_error` is `raise`, or nothing of a batch
+                is left.
+        """
+        self._keys.batches = self.plan.keys(epoch, start)
+        batch: Batch
+        for batch in self._loader:
+            self._judge(batch)
+            yield batch
+
+    def _judge(self, batch: Batch) -> None:
+        if not batch.failed:
+            return
+        for failed in batch.failed:
+            if self.on_error == "raise" or not failed.skippable:
+                raise LoadingError(failed.reason)
+        if len(batch) == 0:
+            raise LoadingError(
+                f"no clip of a batch could be loaded; the first: {batch.failed[0].reason}"
+            )
+        self.skipped += len(batch.failed)
+
+
+class _Keys:
+    """What `DataLoader` iterates over: the keys of the epoch that was asked for last."""
+
+    def __init__(self) -> None:
+        self.batches: Iterator[list[Key]] = iter(())
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        return self.batches
+
+
+def _one_thread(_: int) -> None:
+    """Many workers of one thread are faster than as many that each want all cores."""
+    torch.set_num_threads(1)
