@@ -51,6 +51,8 @@ def read_foreign(path: Path) -> dict[str, Tensor]:
         ImportWeightsError: the file cannot be read, holds anything but tensors, or is too large.
     """
     path = Path(path)
+    if not path.is_file():  # A pipe or a device could be read forever.
+        raise ImportWeightsError(f"{path}: no such file")
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
