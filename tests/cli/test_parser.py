@@ -27,7 +27,11 @@ def everything(
 ) -> None:
     """Do everything at 100% speed.
 
-    More words.
+    More words,
+    on two lines.
+
+        an example
+          of one
 
     Args:
         path: the file, of which
@@ -127,8 +131,11 @@ def test_a_mistake_exits_with_2_and_says_what_is_meant(
 def test_help_comes_from_the_docstring(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "300")
     text = parser_for("everything", everything).format_help()
-    assert "Do everything at 100% speed.\n\nMore words.\n" in text
+    assert "Do everything at 100% speed.\n\nMore words, on two lines.\n\n    an example\n" in text
+    assert "      of one\n" in text
     assert "Args:" not in text
+    assert "--need INT " in text
+    assert "--shape-hw INT INT " in text
     assert "the file, of which 80% is read.\n" in text
     assert "how many: at least one.\n" in text
     assert "--kind {crop,pad}" in text

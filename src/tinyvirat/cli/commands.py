@@ -12,11 +12,18 @@ from collections.abc import Callable
 from typing import Any
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "data prepare folder": (
+        "tinyvirat.cli.data:prepare_folder",
+        "make a manifest of a folder with one sub-folder a class",
+    ),
     "doctor": ("tinyvirat.cli.doctor:doctor", "say what this machine can do, and what is missing"),
 }
 """Words of the command to (`module:function`, summary), in the order in which help shows them."""
 
-GROUPS: dict[str, str] = {}
+GROUPS: dict[str, str] = {
+    "data": "prepare data sets",
+    "data prepare": "make the manifest of a data set",
+}
 """Words that only lead to commands, and what those commands are about."""
 
 

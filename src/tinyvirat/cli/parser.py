@@ -12,16 +12,21 @@ import argparse
 import difflib
 import inspect
 import re
+import shutil
 import sys
+import textwrap
 import types
 import typing
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, NoReturn
 
 import docstring_parser
 from jsonargparse import ActionYesNo, ArgumentParser
 from jsonargparse.typing import register_type
+
+METAVARS = {int: "INT", float: "NUMBER", str: "TEXT", Path: "PATH", Fraction: "FRACTION"}
 
 register_type(Fraction, deserializer_exceptions=(ValueError, ZeroDivisionError))
 
@@ -53,7 +58,7 @@ def parser_for(name: str, function: Callable[..., Any]) -> CommandParser:
     helps = {one.arg_name: one.description or "" for one in documentation.params}
     parser = CommandParser(
         prog=f"tinyvirat {name}",
-        description=documentation.description,
+        description=_filled(documentation.description or ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         print_config=None,
         allow_abbrev=False,
@@ -94,10 +99,6 @@ def _argument(parameter: inspect.Parameter, hint: Any) -> tuple[list[str], dict[
     if kind is bool and option:
         return names, settings | {"action": ActionYesNo(no_prefix="no-")}
     settings["type"] = kind
-    if not option:
-        settings["metavar"] = parameter.name.replace("_", "-").upper()
-    if typing.get_origin(kind) is typing.Literal:
-        settings["metavar"] = "{" + ",".join(map(str, typing.get_args(kind))) + "}"
     if typing.get_origin(kind) is list:
         (settings["type"],) = typing.get_args(kind)
         settings["nargs"] = "+" if option or not optional else "*"
@@ -108,6 +109,10 @@ def _argument(parameter: inspect.Parameter, hint: Any) -> tuple[list[str], dict[
             settings["default"] = list(parameter.default)
     elif not option and optional:
         settings["nargs"] = "?"
+    shown = METAVARS.get(settings["type"]) if option else None
+    settings["metavar"] = shown or parameter.name.replace("_", "-").upper()
+    if typing.get_origin(kind) is typing.Literal:
+        settings["metavar"] = "{" + ",".join(map(str, typing.get_args(kind))) + "}"
     return names, settings
 
 
@@ -117,6 +122,13 @@ def _not_none(hint: Any) -> Any:
         return hint
     rest = [one for one in typing.get_args(hint) if one is not type(None)]
     return typing.Union[tuple(rest)] if len(rest) > 1 else rest[0]  # noqa: UP007
+
+
+def _filled(text: str) -> str:
+    """The paragraphs of `text` as wide as the terminal; one with an indented line as it stands."""
+    width = min(shutil.get_terminal_size().columns, 100) - 2
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(p if "\n " in f"\n{p}" else textwrap.fill(p, width) for p in paragraphs)
 
 
 def _help(text: str, default: Any) -> str:
