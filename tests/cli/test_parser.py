@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from tinyvirat.cli.parser import parse, parser_for
+from tinyvirat.cli.parser import call, parse, parser_for
 
 
 def everything(
@@ -54,7 +54,6 @@ def test_defaults_stand_where_nothing_is_given() -> None:
         "need": 1,
         "kind": "crop",
         "size": 112,
-        "scales": [1.0, 0.5],
         "fps": Fraction(30000, 1001),
         "shape_hw": (56, 56),
         "name": None,
@@ -83,6 +82,18 @@ def test_every_kind_of_value_is_read_as_its_type() -> None:
     }
 
 
+def test_a_list_option_collects_and_leaves_its_default_to_the_function() -> None:
+    def show(*, add: list[int] = [7], kinds: list[Literal["a", "b"]] | None = None) -> object:  # noqa: B006
+        """Show."""
+        return add, kinds
+
+    assert call("show", show, []) == ([7], None)
+    given = ["--add", "1", "2", "--kinds", "a", "--add", "3", "--kinds", "b"]
+    assert call("show", show, given) == ([1, 2, 3], ["a", "b"])
+    with pytest.raises(SystemExit):
+        call("show", show, ["--kinds", "c"])
+
+
 @pytest.mark.parametrize("text", ["null", "1e3", "[1", "{a:1}", "~", "yes"])
 def test_text_and_paths_stay_as_they_are_typed(text: str) -> None:
     given = words(f"{text} b --need 1 --name {text}")
@@ -106,7 +117,7 @@ def test_an_optional_positional() -> None:
         ("a b --need 1.5", "need: expected int, got 1.5"),
         ("a b --need 1 --size null", "size: expected int, got"),
         ("a b --need 1 --kind stretch", "kind: expected one of 'crop', 'pad', got stretch"),
-        ("a b --need 1 --scales 1 y", "scales element 2: expected float, got y"),
+        ("a b --need 1 --scales 1 y", "argument --scales: invalid float value: 'y'"),
         ("a b --need 1 --shape-hw 1", "--shape-hw: expected 2 arguments"),
         ("a b --need 1 --fps 1/0", "fps: Not of type Fraction"),
         ("a b --need", "--need: expected one argument"),
@@ -135,6 +146,7 @@ def test_help_comes_from_the_docstring(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "      of one\n" in text
     assert "Args:" not in text
     assert "--need INT " in text
+    assert "--either EITHER " in text
     assert "--shape-hw INT INT " in text
     assert "the file, of which 80% is read.\n" in text
     assert "how many: at least one.\n" in text

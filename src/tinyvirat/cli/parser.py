@@ -2,8 +2,8 @@
 
 Parameters before the `*` are positional arguments, those after it are `--options` (underscores
 become dashes); a default makes either optional. The types are those of the annotations; a `bool`
-is `--flag` and `--no-flag`, a `list[T]` takes one or more values, a `tuple[T, T]` exactly two. The
-help is the docstring's (Google style).
+is `--flag` and `--no-flag`, a `list[T]` takes one or more values (such an option may be repeated
+and collects them), a `tuple[T, T]` exactly two. The help is the docstring's (Google style).
 """
 
 from __future__ import annotations
@@ -82,38 +82,53 @@ def parse(name: str, function: Callable[..., Any], words: Sequence[str]) -> dict
     parser.words = words
     given = parser.parse_args(list(words))
     hints = typing.get_type_hints(function)
-    values = {key: getattr(given, key) for key in inspect.signature(function).parameters}
-    pairs = {key for key, hint in hints.items() if typing.get_origin(_not_none(hint)) is tuple}
-    return {key: tuple(v) if key in pairs and v is not None else v for key, v in values.items()}
+    values = {}
+    for key in inspect.signature(function).parameters:
+        value, kind = getattr(given, key), typing.get_origin(_not_none(hints[key]))
+        if kind is tuple and value is not None:
+            value = tuple(value)
+        if kind is not list or value is not None:
+            values[key] = value
+    return values
 
 
 def _argument(parameter: inspect.Parameter, hint: Any) -> tuple[list[str], dict[str, Any]]:
     """The names and settings with which `add_argument` takes one parameter."""
     option = parameter.kind is inspect.Parameter.KEYWORD_ONLY
     optional = parameter.default is not inspect.Parameter.empty
-    names = [f"--{parameter.name.replace('_', '-')}" if option else parameter.name]
+    kind, shown = _not_none(hint), parameter.name.replace("_", "-")
     settings: dict[str, Any] = {"default": parameter.default} if optional else {}
     if option and not optional:
         settings["required"] = True
-    kind = _not_none(hint)
     if kind is bool and option:
-        return names, settings | {"action": ActionYesNo(no_prefix="no-")}
-    settings["type"] = kind
-    if typing.get_origin(kind) is list:
-        (settings["type"],) = typing.get_args(kind)
-        settings["nargs"] = "+" if option or not optional else "*"
-    elif typing.get_origin(kind) is tuple:
-        settings["type"], *others = typing.get_args(kind)
-        settings["nargs"] = 1 + len(others)
-        if settings.get("default"):
-            settings["default"] = list(parameter.default)
-    elif not option and optional:
+        return [f"--{shown}"], settings | {"action": ActionYesNo(no_prefix="no-")}
+    settings |= {"type": kind, "metavar": shown.upper()}
+    if typing.get_origin(kind) in (list, tuple):
+        settings |= _several(kind, option, optional, parameter.default)
+    elif optional and not option:
         settings["nargs"] = "?"
-    shown = METAVARS.get(settings["type"]) if option else None
-    settings["metavar"] = shown or parameter.name.replace("_", "-").upper()
-    if typing.get_origin(kind) is typing.Literal:
-        settings["metavar"] = "{" + ",".join(map(str, typing.get_args(kind))) + "}"
-    return names, settings
+    one = settings["type"]
+    literal = typing.get_args(one) if typing.get_origin(one) is typing.Literal else ()
+    if choices := settings.get("choices", literal):
+        settings["metavar"] = "{" + ",".join(map(str, choices)) + "}"
+    elif option:
+        settings["metavar"] = METAVARS.get(one, shown.upper())
+    return [f"--{shown}" if option else parameter.name], settings
+
+
+def _several(kind: Any, option: bool, optional: bool, default: Any) -> dict[str, Any]:
+    """The settings of an argument with several values, a list or a tuple, all of one type."""
+    one, *others = typing.get_args(kind)
+    if typing.get_origin(kind) is tuple:
+        settings = {"type": one, "nargs": 1 + len(others)}
+        return settings | ({"default": list(default)} if optional and default else {})
+    if not option:
+        return {"type": one, "nargs": "*" if optional else "+"}
+    # Given values would be added to a default: `parse` leaves the default to the function.
+    settings = {"type": one, "nargs": "+", "action": "extend", "default": None}
+    if typing.get_origin(one) is typing.Literal:
+        settings |= {"type": str, "choices": typing.get_args(one)}
+    return settings
 
 
 def _not_none(hint: Any) -> Any:
