@@ -58,7 +58,11 @@ def open_container(path: Path) -> InputContainer:
             metadata_errors="replace",
         )
     except av.FFmpegError as error:
-        raise VideoError(path, f"cannot be read as a video: {_reason(error)}") from None
+        raise VideoError(
+            path,
+            f"cannot be read as a video: {_reason(error)} "
+            "(damaged, cut off, not a video, or of a kind that is not read)",
+        ) from None
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:

@@ -5,45 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinyvirat.video.decoding import Decoding, NotExactError, Picture
-from tinyvirat.video.packets import Timetable, timetable
+from tinyvirat.video.packets import FrameMap
 
 # Frames that are rather decoded in vain than jumped over: reading all packets and opening the file
 # again costs about as much.
 WORTH_A_JUMP = 100
-
-
-class FrameMap:
-    """What is known about where a file's frames are, shared by all places in it.
-
-    Args:
-        path: the file.
-
-    Attributes:
-        count: how many frames decode, once a pass has gone over all of them.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.count: int | None = None
-        self._path = path
-        self._table: Timetable | None = None
-        self._trusted = True
-
-    def timetable(self) -> Timetable | None:
-        """The proven times of all frames; None where there is no proof or it was found wrong."""
-        if self._trusted and self._table is None:
-            self._table = timetable(self._path)
-            self._trusted = self._table is not None and self.count in (None, len(self._table))
-        return self._table if self._trusted else None
-
-    def distrust(self) -> None:
-        """No more jumps in this file."""
-        self._trusted = False
-
-    def counted(self, frames: int) -> None:
-        """Learns from a pass that went over the whole file."""
-        self.count = frames
-        if self._table is not None and len(self._table) != frames:
-            self._trusted = False
 
 
 class Cursor:
@@ -105,7 +71,7 @@ class Cursor:
             key = table.key_before(index)
             if key is not None and key[0] - here > WORTH_A_JUMP:
                 self.close()
-                self._decoding = Decoding(self._path, self._threads, (table, index))
+                self._decoding = Decoding(self._path, self._known, self._threads, (table, index))
         if self._decoding is None:
-            self._decoding = Decoding(self._path, self._threads)
+            self._decoding = Decoding(self._path, self._known, self._threads)
         return self._decoding

@@ -6,7 +6,8 @@ import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
+from heapq import heappop, heappush
+from itertools import chain, islice
 from pathlib import Path
 
 import av
@@ -16,7 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from tinyvirat.video.container import open_container, video_stream
-from tinyvirat.video.packets import ONE_FRAME_A_PACKET, Timetable
+from tinyvirat.video.packets import FrameMap, Timetable
 
 # Below this, starting threads costs more than they save: measured on clips of 128 pixels.
 SMALL_PIXELS = 640 * 480
@@ -40,11 +41,13 @@ class Picture:
 class Decoding:
     """One pass over a file, from its first frame or from a key frame.
 
-    A packet that does not decode costs its own frame, and the pass goes on, as FFmpeg's own tools
-    do; `damaged` tells. A file that ends in the middle ends the pass.
+    A packet that does not decode does not end the pass. If the file has a proven timetable, the
+    picture before is shown again in its place, as players do, so that numbers and times stay those
+    of the file's timeline; else its frame is left out. A file that breaks off ends the pass.
 
     Args:
         path: the file.
+        known: what is known about the file's frames; learns the first.
         threads: of the decoder; None chooses by the size of the pictures.
         jump: the timetable and the number of the frame that is wanted first, to begin at the key
             frame before it; None begins at the first frame.
@@ -56,12 +59,18 @@ class Decoding:
     """
 
     def __init__(
-        self, path: Path, threads: int | None = None, jump: tuple[Timetable, int] | None = None
+        self,
+        path: Path,
+        known: FrameMap,
+        threads: int | None = None,
+        jump: tuple[Timetable, int] | None = None,
     ) -> None:
-        self.damaged = False
         self.jumped = jump is not None
         self.next_index = 0
         self._path = path
+        self._known = known
+        self._due: list[int] = []
+        self._some_lost = False
         self._open(threads)
         self._clock = _Clock(self.fps, self.stream.time_base)
         self._ahead: Picture | None = None
@@ -76,8 +85,6 @@ class Decoding:
             raise
         context = self.stream.codec_context
         self._threads = threads or chosen_threads(context.width * context.height)
-        if self.stream.codec.canonical_name not in ONE_FRAME_A_PACKET:
-            self._threads = 1
         context.thread_count = self._threads
         context.thread_type = "AUTO"
 
@@ -108,8 +115,30 @@ class Decoding:
         self.container.close()
 
     def _numbered(self) -> Generator[Picture]:
-        for index, pixels in enumerate(self._from_the_first()):
+        index = 0
+        shown: VideoFrame | None = None
+        for pixels in self._from_the_first():
+            if shown is None:
+                self._known.begins(pixels.pts, interlaced=pixels.interlaced_frame)
+            else:
+                for pts in self._lost(index, pixels.pts):
+                    yield Picture(index, self._clock.time(pts), shown)
+                    index += 1
             yield Picture(index, self._clock.time(pixels.pts), pixels)
+            shown = pixels
+            index += 1
+        if shown is not None:
+            for pts in self._lost(index, None):
+                yield Picture(index, self._clock.time(pts), shown)
+                index += 1
+
+    def _lost(self, index: int, until: int | None) -> list[int]:
+        """The times of the frames from `index` on that damage has cost, up to time `until`."""
+        table = self._known.timetable() if self._some_lost else None
+        if table is None:
+            return []
+        stop = len(table) if until is None else table.index_of(until)
+        return [] if stop is None else table.pts_N[index:stop].tolist()
 
     def _jumped(self, table: Timetable, wanted: int) -> Generator[Picture]:
         found = table.key_before(wanted)
@@ -139,12 +168,11 @@ class Decoding:
         """
         given = 0
         if self._threads > 1:
-            self._sent = 0
             try:
                 for pixels in self._decoded(strict=True):
                     given += 1
                     yield pixels
-                if given == self._sent:
+                if not self._due:
                     return
             except av.FFmpegError:
                 pass
@@ -153,22 +181,26 @@ class Decoding:
         yield from islice(self._decoded(strict=False), given, None)
 
     def _decoded(self, *, strict: bool) -> Iterator[VideoFrame]:
-        self._sent = 0
-        for packet in self._packets():
-            self._sent += not packet.is_discard
-            yield from self._decoded_packet(packet, strict)
-        yield from self._decoded_packet(None, strict)
+        """Pictures as the decoder gives them; notes the packets whose time passes without one."""
+        self._due = []
+        for packet in chain(self._packets(), [None]):
+            if packet is not None and packet.pts is not None and not packet.is_discard:
+                heappush(self._due, packet.pts)
+            try:
+                pictures = self.stream.codec_context.decode(packet)
+            except av.FFmpegError as error:
+                if strict and not isinstance(error, av.EOFError):
+                    raise
+                continue
+            for pixels in pictures:
+                self._arrived(pixels.pts)
+                yield pixels
+        self._some_lost = self._some_lost or bool(self._due)
 
-    def _decoded_packet(self, packet: Packet[VideoStream] | None, strict: bool) -> list[VideoFrame]:
-        try:
-            return self.stream.codec_context.decode(packet)
-        except av.EOFError:
-            return []
-        except av.FFmpegError:
-            self.damaged = True
-            if strict:
-                raise
-            return []
+    def _arrived(self, pts: int | None) -> None:
+        while pts is not None and self._due and self._due[0] <= pts:
+            if heappop(self._due) < pts:
+                self._some_lost = True
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         packets = self.container.demux(self.stream)
@@ -176,9 +208,7 @@ class Decoding:
             try:
                 packet = next(packets, None)
             except av.FFmpegError:
-                # The file ends here, whatever its header promised.
-                self.damaged = True
-                return
+                return  # The file ends here, whatever its header promised.
             if packet is None:
                 return
             if packet.size:
@@ -189,21 +219,21 @@ class _Clock:
     """Seconds since the first picture; where a time is missing or goes back, one frame later."""
 
     def __init__(self, fps: Fraction, time_base: Fraction | None) -> None:
-        self._step = float(1 / fps)
+        self._step = 1 / fps
         self._time_base = time_base
         self._first: int | None = None
-        self._last: float | None = None
+        self._last: Fraction | None = None
 
     def time(self, pts: int | None) -> float:
         """The time of the next picture, stamped `pts`."""
         if self._last is None:
-            self._first, self._last = pts, 0.0
-            return self._last
+            self._first, self._last = pts, Fraction(0)
+            return 0.0
         stamped = self._last
         if pts is not None and self._first is not None and self._time_base is not None:
-            stamped = float((pts - self._first) * self._time_base)
+            stamped = (pts - self._first) * self._time_base
         self._last = stamped if stamped > self._last else self._last + self._step
-        return self._last
+        return float(self._last)
 
 
 def chosen_threads(pixels: int) -> int:

@@ -4,9 +4,6 @@ Jumping to a frame is exact only if the number of frames before it is known with
 That holds when every packet makes one frame and carries its own time: then the n-th time in order
 is the n-th frame's. `timetable` reads all packets once (no decoding) and answers None in every
 other case, and then frames are counted by decoding from the first.
-
-What packets cannot show is damage: a broken packet that makes no frame moves all later ones by one.
-A reader that meets damage stops jumping.
 """
 
 from __future__ import annotations
@@ -24,6 +21,10 @@ from tinyvirat.video.container import open_container, video_stream
 # Codings whose packets hold one frame each. Not VP8 and VP9 (packets that show nothing) and not
 # MPEG-4 part 2 (AVI files pack two frames into one packet).
 ONE_FRAME_A_PACKET = frozenset({"av1", "h264", "hevc", "mjpeg"})
+
+# Containers that store the time of showing. AVI and raw streams do not: FFmpeg guesses it there,
+# and guesses wrong for H.264 with B-frames.
+WITH_TIMES = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,11 @@ def timetable(path: Path) -> Timetable | None:
     with open_container(path) as container:
         stream = video_stream(container, path)
         time_base, number_of_stream = stream.time_base, stream.index
-        if stream.codec.canonical_name not in ONE_FRAME_A_PACKET or time_base is None:
+        if (
+            container.format.name not in WITH_TIMES
+            or stream.codec.canonical_name not in ONE_FRAME_A_PACKET
+            or time_base is None
+        ):
             return None
         shown: list[int] = []
         keys: list[tuple[int, int]] = []
@@ -112,3 +117,51 @@ def timetable(path: Path) -> Timetable | None:
 
 def _earlier(pts: int, dts: int | None) -> int:
     return pts if dts is None else min(pts, dts)
+
+
+class FrameMap:
+    """What is known about where a file's frames are, shared by all passes over it.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        count: how many frames there are, once a pass has gone over all of them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.count: int | None = None
+        self._path = path
+        self._begun = False
+        self._first: int | None = None
+        self._table: Timetable | None = None
+        self._trusted = False
+
+    def begins(self, pts: int | None, *, interlaced: bool) -> None:
+        """Learns the first decoded picture.
+
+        Two fields may come in two packets and make one frame, so interlaced files prove nothing.
+        """
+        if not self._begun:
+            self._begun, self._first, self._trusted = True, pts, not interlaced
+
+    def timetable(self) -> Timetable | None:
+        """The proven times of all frames; None where there is no proof or it was found wrong."""
+        if self._trusted and self._table is None:
+            self._table = timetable(self._path)
+            self._trusted = (
+                self._table is not None
+                and self._table.pts_N[0] == self._first
+                and self.count in (None, len(self._table))
+            )
+        return self._table if self._trusted else None
+
+    def distrust(self) -> None:
+        """Frames came out other than the timetable says: no more use of it."""
+        self._trusted = False
+
+    def counted(self, frames: int) -> None:
+        """Learns from a pass that went over the whole file."""
+        self.count = frames
+        if self._table is not None and len(self._table) != frames:
+            self._trusted = False

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import av
 
-from tinyvirat.video.cursor import Cursor, FrameMap
+from tinyvirat.video.cursor import Cursor
 from tinyvirat.video.decoding import Decoding, Picture
 from tinyvirat.video.errors import VideoError
 from tinyvirat.video.frames import Frame, VideoInfo
+from tinyvirat.video.packets import FrameMap
 from tinyvirat.video.upright import Upright
 
 
@@ -32,7 +33,7 @@ class PyavSource:
         self._reading: Cursor | None = None
         self._cursors: list[Cursor] = []
         # The pass that finds the first frame becomes the first pass that is asked for.
-        self._begun: Decoding | None = Decoding(path, threads)
+        self._begun: Decoding | None = Decoding(path, self.known, threads)
         try:
             first = self._begun.peek()
             if first is None:
@@ -74,7 +75,10 @@ class PyavSource:
     def count(self) -> int:
         """How many frames decode."""
         if self.known.count is None:
-            decoding, self._begun = self._begun or Decoding(self._path, self._threads), None
+            decoding, self._begun = (
+                self._begun or Decoding(self._path, self.known, self._threads),
+                None,
+            )
             try:
                 while decoding.next() is not None:
                     pass

@@ -49,7 +49,8 @@ class TorchcodecSource:
         )
         self._checked: tuple[VideoDecoder, Timetable] | None = None
         table = self._pyav.known.timetable()
-        if table is not None:
+        # A note that also mirrors is taken by torchcodec for a plain turn.
+        if table is not None and not self._pyav.upright.mirrored:
             self._checked = self._opened(table)
 
     @property
@@ -115,6 +116,9 @@ class TorchcodecSource:
         """These frames; none of them, and PyAV from now on, when one is not what it should be."""
         assert self._checked is not None
         decoder, table = self._checked
+        if self._pyav.known.timetable() is not table:
+            self._checked = None
+            return []
         size = (len(wanted), self.info.height, self.info.width, 3)
         try:
             got = decoder.get_frames_at(list(wanted))

@@ -36,7 +36,9 @@ class Upright:
         self._transposed, self._flips = orientation(first)
         self._reformatter = VideoReformatter()
         self.rotation = round(first.rotation / 90) * 90 % 360
-        self.plain = not self._transposed and self._flips == (1, 1)
+        self._plain = not self._transposed and self._flips == (1, 1)
+        # Swapping the axes mirrors, each flip mirrors once more.
+        self.mirrored = (self._flips[0] * self._flips[1] < 0) != self._transposed
         self.size_HW = (
             (first.width, first.height) if self._transposed else (first.height, first.width)
         )
@@ -60,7 +62,7 @@ class Upright:
                 self._path, f"pixels {pixels.format.name} cannot become RGB: {error}"
             ) from None
         frame_HWC = np.asarray(rgb.to_ndarray(), dtype=np.uint8)
-        if self.plain:
+        if self._plain:
             return frame_HWC
         if self._transposed:
             frame_HWC = frame_HWC.swapaxes(0, 1)
