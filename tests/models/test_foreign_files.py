@@ -1,4 +1,4 @@
-"""Checkpoint files of others: each format is read, nothing in one is executed, damage is an error."""
+"""Checkpoint files of others: each format is read, nothing in it is run, damage is an error."""
 
 from __future__ import annotations
 
