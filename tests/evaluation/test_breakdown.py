@@ -81,4 +81,4 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="rising"):
         f1_by_frequency(PREDICTED, TARGETS, CLASSES, [1] * 3, edges=())
     with pytest.raises(ValueError, match="must be bool"):
-        f1_by_size(PREDICTED.astype(float), TARGETS, CLASSES, [1] * 5)  # type: ignore[arg-type]
+        f1_by_size(PREDICTED.astype(float), TARGETS, CLASSES, [1] * 5)

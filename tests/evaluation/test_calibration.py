@@ -99,4 +99,4 @@ def test_a_set_without_errors_gives_the_lower_bound() -> None:
 def test_what_makes_no_sense_is_refused() -> None:
     for options in ({"bins": 0}, {"temperature": 0.0}, {"temperature": float("nan")}):
         with pytest.raises(ValueError, match="must be positive"):
-            reliability([[1.0]], [[1]], ("walk",), multi_label=True, **options)  # type: ignore[arg-type]
+            reliability([[1.0]], [[1]], ("walk",), multi_label=True, **options)

@@ -12,7 +12,13 @@ from tinyvirat.evaluation import pictures
 from tinyvirat.evaluation.calibration import reliability
 from tinyvirat.evaluation.metrics import single_label
 
-NAMES = ("walk", "cost $5$ _x^", "a very long name that no axis could ever hold", "new\nline", "e")
+NAMES = (
+    "walk",
+    r"cost $5 \wrong^$",
+    "a very long name that no axis could ever hold",
+    "new\nline",
+    "e",
+)
 
 
 def case(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -28,10 +34,10 @@ def draw(path: Path, which: str, seed: int = 0) -> Path:
         return pictures.precision_recall_picture(path, logits, targets, NAMES)
     if which == "reliability":
         result = reliability(logits, targets, NAMES, multi_label=True)
-        return pictures.reliability_picture(path, result, title="i3d $x$")
+        return pictures.reliability_picture(path, result, title="i3d $^$")
     values = [0.5, None, 0.1 * seed, 1.0, 0.0]
     both = {"second": values[::-1], "names": ("a", "b")} if which == "two bars" else {}
-    return pictures.class_bars_picture(path, NAMES, values, [9, 1, 5, 0, 3], label="F1", **both)  # type: ignore[arg-type]
+    return pictures.class_bars_picture(path, NAMES, values, [9, 1, 5, 0, 3], label="F1", **both)
 
 
 ALL = ("confusion", "curves", "reliability", "bars", "two bars")

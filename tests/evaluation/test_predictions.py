@@ -138,7 +138,7 @@ class TestUse:
             {"sources": ("one",)},
         ):
             with pytest.raises(ValueError, match=r"shape|sources"):
-                replace(GOOD, **change)  # type: ignore[arg-type]
+                replace(GOOD, **change)
         with pytest.raises(EvaluationError, match="diverged"):
             replace(GOOD, logits_NK=LOGITS * np.nan)
 
@@ -198,12 +198,16 @@ class TestUntrusted:
             b"\xff\xfe\x00\n",
             b"[" * 100_000,
             b'{"format": ' + b"1" * 5000 + b"}",
-            b"x" * (1 << 22) + b"xx",
         ],
     )
     def test_what_is_no_such_file(self, file: Path, text: bytes) -> None:
         file.write_bytes(text)
         with pytest.raises(EvaluationError, match="line 1"):
+            read_predictions(file)
+
+    def test_a_line_without_end(self, file: Path) -> None:
+        file.write_bytes(b" " * (1 << 22) + file.read_bytes())
+        with pytest.raises(EvaluationError, match="line 1: the line is longer than"):
             read_predictions(file)
 
     def test_a_file_cut_short(self, file: Path) -> None:
