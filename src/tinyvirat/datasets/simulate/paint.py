@@ -133,18 +133,20 @@ class Painter:
         done = first = len(ends)
         covers[:first] = raster.limbs_cover(ends, flat.radii_TC2[number], xs, ys, self.soft)
         for face in flat.faces:
-            corners = face[number][shown[first : first + face.shape[1]]]
-            first += face.shape[1]
-            if not len(corners):
+            count = face.area.shape[1]
+            which = np.flatnonzero(shown[first : first + count])
+            first += count
+            if not len(which):
                 continue
-            low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
+            fronts = face.at(number, which)
+            low, high = fronts.boxes_4[:, :2].min(axis=0), fronts.boxes_4[:, 2:].max(axis=0)
             patch = self._patch(np.concatenate((low, high)))
             if patch is not None:
-                part = (slice(done, done + len(corners)), *_within(patch, rows, columns))
+                part = (slice(done, done + len(which)), *_within(patch, rows, columns))
                 covers[part] = raster.faces_cover(
-                    corners, self.columns[patch[1]], self.rows[patch[0]], self.soft
+                    fronts, self.columns[patch[1]], self.rows[patch[0]], self.soft
                 )
-            done += len(corners)
+            done += len(which)
         return covers
 
     def _shade(self, frame: Image, shadow: Shadow, number: int) -> None:
@@ -158,7 +160,11 @@ class Painter:
         cover = limbs.max(axis=0, initial=0)
         outline = raster.hull(shadow.corners_TM2[number])
         if len(outline) > 2:
-            np.maximum(cover, raster.faces_cover(outline[None], xs, ys, soft)[0], out=cover)
+            np.maximum(
+                cover,
+                raster.faces_cover(raster.faces_of(outline[None]), xs, ys, soft)[0],
+                out=cover,
+            )
         raster.darken(frame[rows, columns], cover, self.world.place.shade)
 
 

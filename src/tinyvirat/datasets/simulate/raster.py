@@ -7,11 +7,12 @@ platform.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
-from tinyvirat.datasets.simulate.shapes import Pixels, area
-
+Pixels = npt.NDArray[np.float32]
 Cover = npt.NDArray[np.float32]
 FULL = 4096  # weights of layers in whole numbers; times 255 they stay exact in float32
 
@@ -58,43 +59,77 @@ def limbs_cover(
     return np.asarray(at)
 
 
-def faces_cover(corners_PK2: Pixels, xs_W: Pixels, ys_H: Pixels, soft: float) -> Cover:
-    """How much of each pixel every convex face covers; corners run as `Shapes.faces` says.
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """Convex polygons ready to be drawn; the leading axes are free, K edges each.
+
+    Attributes:
+        lines_K3: of each edge the outward normal and the offset: `x nx + y ny + c` is how far a
+            point lies outside.
+        boxes_4: what encloses each polygon, `x1, y1, x2, y2`.
+        most: the most of a pixel that a sliver can cover when edges are spread over one pixel.
+        area: positive where the corners turn left to the eye: a face shows its front.
+    """
+
+    lines_K3: Pixels
+    boxes_4: Pixels
+    most: Pixels
+    area: Pixels
+
+    def at(self, frame: int, which_P: npt.NDArray[np.int64]) -> Faces:
+        """Some faces of one frame, where the leading axes are frames and faces."""
+        lines, boxes = self.lines_K3[frame, which_P], self.boxes_4[frame, which_P]
+        return Faces(lines, boxes, self.most[frame, which_P], self.area[frame, which_P])
+
+
+def faces_of(corners_K2: Pixels) -> Faces:
+    """Prepares convex polygons (..., K, 2) with y down whose corners turn left to the eye."""
+    following = np.roll(corners_K2, -1, axis=-2)
+    edges = following - corners_K2
+    length = np.sqrt(edges[..., 0] * edges[..., 0] + edges[..., 1] * edges[..., 1])
+    real = length > 1e-6
+    safe = np.where(real, length, np.float32(1))
+    nx, ny = -edges[..., 1] / safe, edges[..., 0] / safe
+    offset = -(nx * corners_K2[..., 0] + ny * corners_K2[..., 1])
+    offset = np.where(real, offset, np.float32(-1e6))  # a corner given twice bounds nothing
+    turns = following[..., 0] * corners_K2[..., 1] - corners_K2[..., 0] * following[..., 1]
+    # Summed edge by edge, in the same order on every platform.
+    area = np.asarray(np.cumsum(turns, axis=-1)[..., -1] / 2, dtype=np.float32)
+    longest = np.maximum(length.max(axis=-1), np.float32(1e-3))
+    boxes = np.concatenate((corners_K2.min(axis=-2), corners_K2.max(axis=-2)), axis=-1)
+    return Faces(np.stack((nx, ny, offset), axis=-1), boxes, area / longest, area)
+
+
+def faces_cover(faces: Faces, xs_W: Pixels, ys_H: Pixels, soft: float) -> Cover:
+    """How much of each pixel every one of P faces covers, 0 to 1.
+
+    Args:
+        faces: with one leading axis.
+        xs_W, ys_H, soft: as for `limbs_cover`.
 
     Returns:
         float32 of shape (P, H, W).
     """
-    edges = np.roll(corners_PK2, -1, axis=1) - corners_PK2
-    dx, dy = edges[..., 0], edges[..., 1]
-    length = np.sqrt(dx * dx + dy * dy)
-    real = length > 1e-6
-    never = np.where(real, np.float32(0), np.float32(-1e6))
-    length = np.where(real, length, np.float32(1))
-    # Outward normals, with y down: (-dy, dx) turned away from a face whose corners turn left.
-    nx, ny = dy / -length, dx / length
-    worst = np.full((len(corners_PK2), len(ys_H), len(xs_W)), -1e6, dtype=np.float32)
+    lines, boxes = faces.lines_K3, faces.boxes_4
+    across = lines[..., :1] * xs_W + lines[..., 2:]
+    upright = (lines[..., 1:2] * ys_H)[..., None]
+    # The edges of a sliver meet far away: its bounds end it.
+    side = np.maximum(boxes[:, :1] - xs_W, xs_W - boxes[:, 2:3])
+    end = np.maximum(boxes[:, 1:2] - ys_H, ys_H - boxes[:, 3:])
+    worst = np.maximum(side[:, None, :], end[:, :, None])
     outside = np.empty_like(worst)
-    for edge in range(corners_PK2.shape[1]):
-        start = corners_PK2[:, edge]
-        across = nx[:, edge, None] * (xs_W[None, :] - start[:, :1]) + never[:, edge, None]
-        upright = ny[:, edge, None] * (ys_H[None, :] - start[:, 1:])
-        np.add(across[:, None, :], upright[:, :, None], out=outside)
+    for edge in range(lines.shape[1]):
+        np.add(across[:, edge, None], upright[:, edge], out=outside)
         np.maximum(worst, outside, out=worst)
-    # A sliver's edges meet far away: its own bounds end it, and its thinness makes it faint.
-    low, high = corners_PK2.min(axis=1), corners_PK2.max(axis=1)
-    across = np.maximum(low[:, :1] - xs_W, xs_W - high[:, :1])
-    upright = np.maximum(low[:, 1:] - ys_H, ys_H - high[:, 1:])
-    np.maximum(worst, across[:, None, :], out=worst)
-    np.maximum(worst, upright[:, :, None], out=worst)
     worst *= np.float32(-1 / soft)
     worst += np.float32(0.5)
-    longest = np.max(np.where(real, length, 0), axis=1)
-    most = np.minimum(area(corners_PK2) / np.maximum(longest, np.float32(1e-3)) / soft, 1)
-    return np.clip(worst, 0, most[:, None, None].astype(np.float32), out=worst)
+    most = np.minimum(faces.most / np.float32(soft), np.float32(1))
+    np.clip(worst, 0, most[:, None, None], out=worst)
+    return np.asarray(worst)
 
 
 def hull(points_N2: Pixels) -> Pixels:
-    """The convex hull, its corners running as `faces_cover` wants them."""
+    """The convex hull, its corners running as `faces_of` wants them."""
     points = sorted(set(map(tuple, points_N2.tolist())))
     if len(points) < 3:
         return np.asarray(points, dtype=np.float32)

@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyvirat.datasets.simulate.camera import Array, Camera, View
+from tinyvirat.datasets.simulate.raster import Faces, Pixels, faces_of
 
 GRID = 64.0  # pixels are rounded to 1/64, which hides the last digits of a platform's sine
 CLOSEST = 0.25  # metres: nothing is drawn nearer to the camera
-
-Pixels = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +64,7 @@ class Flat:
 
     Attributes:
         ends_TC22, radii_TC2: the limbs.
-        faces: arrays (T, P, K, 2).
+        faces: of the solids, leading axes T and P.
         shown_TN: which shapes turn their front to the camera.
         rgb_TN3: colours, 0 to 255; the first axis may be 1.
         order_TN: the shapes from back to front.
@@ -74,7 +73,7 @@ class Flat:
 
     ends_TC22: Pixels
     radii_TC2: Pixels
-    faces: tuple[Pixels, ...]
+    faces: tuple[Faces, ...]
     shown_TN: npt.NDArray[np.bool_]
     rgb_TN3: npt.NDArray[np.float32]
     order_TN: npt.NDArray[np.int64]
@@ -95,12 +94,13 @@ def flatten(shapes: Shapes, camera: Camera, view: View, shift_T2: Array) -> Flat
     frames = len(shapes.ends_TC23)
     ends, size = _to_view(shapes.ends_TC23, camera, view, shift_T2)
     radii = (np.rint(shapes.radii_C2 * size * GRID) / GRID).astype(np.float32)
-    faces = tuple(_to_view(face, camera, view, shift_T2)[0] for face in shapes.faces)
+    corners = [_to_view(face, camera, view, shift_T2)[0] for face in shapes.faces]
+    faces = tuple(map(faces_of, corners))
     shown = np.ones((frames, shapes.rgb_TN3.shape[1]), dtype=bool)
     first = ends.shape[1]
     for face in faces:
-        shown[:, first : first + face.shape[1]] = area(face) > 0
-        first += face.shape[1]
+        shown[:, first : first + face.area.shape[1]] = face.area > 0
+        first += face.area.shape[1]
     order = np.argsort(-np.rint(shapes.depth_TN * 1e6), axis=1, kind="stable")
     return Flat(
         ends_TC22=ends,
@@ -109,23 +109,11 @@ def flatten(shapes: Shapes, camera: Camera, view: View, shift_T2: Array) -> Flat
         shown_TN=shown,
         rgb_TN3=np.clip(np.rint(shapes.rgb_TN3), 0, 255).astype(np.float32),
         order_TN=np.broadcast_to(order, shown.shape),
-        boxes_T4=_boxes(ends, radii, faces),
+        boxes_T4=_boxes(ends, radii, corners),
     )
 
 
-def area(corners_K2: Pixels) -> Pixels:
-    """The area of polygons (..., K, 2) with y down; positive when corners turn left to the eye."""
-    following = np.roll(corners_K2, -1, axis=-2)
-    x1, y1 = corners_K2[..., 0], corners_K2[..., 1]
-    x2, y2 = following[..., 0], following[..., 1]
-    turns = x2 * y1 - x1 * y2
-    total = turns[..., 0].copy()
-    for corner in range(1, turns.shape[-1]):  # one by one: the same order on every platform
-        total += turns[..., corner]
-    return np.asarray(total / 2, dtype=np.float32)
-
-
-def _boxes(ends: Pixels, radii: Pixels, faces: tuple[Pixels, ...]) -> Array:
+def _boxes(ends: Pixels, radii: Pixels, faces: Sequence[Pixels]) -> Array:
     frames = len(ends)
     low = [(ends - radii[..., None]).reshape(frames, -1, 2)]
     high = [(ends + radii[..., None]).reshape(frames, -1, 2)]
@@ -178,4 +166,4 @@ def shadow_of(
     ends, size = _to_view(fall(shapes.ends_TC23), camera, view, shift_T2)
     radii = (np.rint(shapes.radii_C2 * size * GRID) / GRID).astype(np.float32)
     fallen = _to_view(fall(solids), camera, view, shift_T2)[0]
-    return Shadow(ends, radii, fallen, _boxes(ends, radii, (fallen[:, None],)))
+    return Shadow(ends, radii, fallen, _boxes(ends, radii, [fallen]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -105,6 +106,7 @@ def build_world(config: SceneConfig) -> World:
     )
 
 
+@lru_cache(maxsize=32)  # several views of one scene are drawn one after another
 def shapes_of(world: World, actor: Actor, start: int, stop: int) -> Shapes:
     """An actor in the frames `[start, stop)`, lit by the sun of its world."""
     x, z = world.place.sun
