@@ -30,10 +30,12 @@ def pick_device(name: str = "auto") -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, ValueError) as error:
+        torch.zeros(1, device=device).item()  # Some can be named, even written to, but not read.
+    except (RuntimeError, AssertionError, ValueError, ImportError) as error:
+        reason = str(error).split("\n")[0][:200]
         raise TinyviratError(
-            f"device {name!r} cannot be used here; `tinyvirat doctor` lists those that can: {error}"
+            f"device {name!r} cannot be used here; `tinyvirat doctor` lists those that can: "
+            f"{reason}"
         ) from error
     return device
 
@@ -58,13 +60,20 @@ class Inference:
         model: the recogniser; its network is moved and converted in place.
         device: where to compute; `auto` picks.
         precision: `auto`, `float32`, `bfloat16` or `float16`.
-        batch: at most how many windows at once.
+        batch: at most how many windows at once, 1 or more.
+
+    Attributes:
+        preprocess: frames to network input: the model's own, unless it is replaced by a variant
+            (`Preprocess.at`) to see how the network answers to smaller clips.
     """
 
     def __init__(
         self, model: Model, *, device: str = "auto", precision: str = "auto", batch: int = 8
     ) -> None:
+        if batch < 1:
+            raise TinyviratError(f"batch {batch} is not 1 or more")
         self.spec = model.spec
+        self.preprocess = model.spec.preprocess
         self.device = pick_device(device)
         self.dtype = pick_dtype(precision, self.device)
         self.batch = batch
@@ -83,7 +92,7 @@ class Inference:
             `logits_NK`, float32 on the CPU, in the order of `windows`.
         """
         logits_NK = torch.empty(len(windows), len(self.spec.labels))
-        for bucket in self.spec.preprocess.buckets([w.to(self.device) for w in windows]):
+        for bucket in self.preprocess.buckets([w.to(self.device) for w in windows]):
             for begin in range(0, len(bucket.indices), self.batch):
                 part = slice(begin, begin + self.batch)
                 x_BCTHW = self._ready(bucket.x_BCTHW[part])
@@ -101,7 +110,7 @@ class Inference:
         Returns:
             `x_BCTHW` and the enlarged clip and map, float32 on the CPU, B being 1.
         """
-        x_BCTHW = self.spec.preprocess([window_THWC.to(self.device)])
+        x_BCTHW = self.preprocess([window_THWC.to(self.device)])
         enlarged = self.network.enlarge(self._ready(x_BCTHW))
         attention = enlarged.attention_B1THW
         return x_BCTHW.cpu(), SuperResolved(

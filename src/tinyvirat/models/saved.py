@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tinyvirat.common.errors import TinyviratError
-from tinyvirat.common.files import sha256_of, write_text, written_beside
+from tinyvirat.common.files import cache_folder, sha256_of, write_text, written_beside
 from tinyvirat.common.plain import from_plain, to_plain
 from tinyvirat.models.preprocess import Preprocess
 from tinyvirat.models.recognizer import Recognizer, RecognizerConfig
@@ -69,6 +69,9 @@ class ModelSpec:
             raise ValueError(
                 f"model {self.name}: {len(self.thresholds)} thresholds for {classes} classes"
             )
+        wrong = next((t for t in self.thresholds if not 0.0 <= t <= 1.0), None)
+        if wrong is not None:
+            raise ValueError(f"model {self.name}: the threshold {wrong} is not between 0 and 1")
 
     def probabilities(self, logits_NK: Tensor) -> Tensor:
         """Sigmoid where several labels can hold, else softmax; in float32."""
@@ -82,6 +85,27 @@ class Model:
 
     spec: ModelSpec
     network: Recognizer
+
+
+def model_folder(name: str) -> Path:
+    """The folder of a model: a model's own, a run's, or one of the fetched weights.
+
+    Args:
+        name: a folder with `model.json`, a run's folder, or a name from `tinyvirat weights`.
+
+    Raises:
+        ModelError: nothing of that name, with what there is.
+    """
+    fetched = cache_folder() / "weights"
+    for folder in (Path(name), Path(name) / "model", fetched / name):
+        if (folder / DESCRIPTION).is_file():
+            return folder
+    there = sorted(path.parent.name for path in fetched.glob(f"*/{DESCRIPTION}"))
+    raise ModelError(
+        f"{name}: neither a folder with {DESCRIPTION}, nor a finished run, nor fetched weights "
+        f"(fetched: {', '.join(there) or 'none'}); fetch I3D with "
+        "`tinyvirat weights fetch i3d-kinetics400`, or train a model with `tinyvirat train`"
+    )
 
 
 def save_model(folder: Path, model: Model, *, dtype: torch.dtype | None = None) -> None:
@@ -116,15 +140,15 @@ def load_model(folder: Path, *, dtype: torch.dtype = torch.float32) -> Model:
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise ModelError(f"{weights}: missing beside {DESCRIPTION}; copy the whole folder")
-    if digest != sha256_of(weights):
-        raise ModelError(
-            f"{weights}: not the weights that {DESCRIPTION} was written for, or damaged; "
-            "copy the whole folder again"
-        )
     try:
+        if digest != sha256_of(weights):
+            raise ModelError(
+                f"{weights}: not the weights that {DESCRIPTION} was written for, or damaged; "
+                "copy the whole folder again"
+            )
         tensors = load_file(weights)
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{weights}: not a safetensors file: {error}") from error
+        raise ModelError(f"{weights}: not a readable safetensors file: {error}") from error
     with torch.device("meta"):
         network = spec.config.build()
     misfit = _misfit(network.state_dict(), tensors)
@@ -166,10 +190,10 @@ def read_description(path: Path) -> tuple[ModelSpec, str]:
         raise ModelError(f"{path}: format {found!r} is not {FORMAT}, the one this version reads")
     digest = _take(data, "weights_sha256", str, path)
     where = str(path)
-    config = config_from_json(data.get("network"), where=where)
-    if not isinstance(config, RecognizerConfig):
-        raise ModelError(f"{path}: the network is no recogniser but {type(config).__name__}")
     try:
+        config = config_from_json(data.get("network"), where=f"{where}: network")
+        if not isinstance(config, RecognizerConfig):
+            raise ModelError(f"{path}: the network is no recogniser but {type(config).__name__}")
         spec = ModelSpec(
             name=_take(data, "name", str, path),
             config=config,
@@ -177,24 +201,34 @@ def read_description(path: Path) -> tuple[ModelSpec, str]:
             multi_label=_take(data, "multi_label", bool, path),
             preprocess=from_plain(Preprocess, data.get("preprocess"), where=f"{where}: preprocess"),
             sampler=sampler_from_dict(_take(data, "sampler", dict, path)),
-            thresholds=tuple(float(t) for t in _take(data, "thresholds", list, path)),
+            thresholds=tuple(_numbers(_take(data, "thresholds", list, path), path)),
             origin=_take(data, "origin", str, path),
         )
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"{path}: {error}") from error
+    except ModelError:
+        raise
+    except (TypeError, ValueError, TinyviratError) as error:
+        named = str(error) if str(error).startswith(where) else f"{path}: {error}"
+        raise ModelError(named) from error
     return spec, digest
 
 
 def _take(data: dict[str, Any], key: str, kind: type, path: Path) -> Any:
     if not isinstance(data.get(key), kind):
-        raise ModelError(f"{path}: {key!r} is {data.get(key)!r}, not a {kind.__name__}")
+        raise ModelError(f"{path}: {key!r} is {str(data.get(key))[:60]}, not a {kind.__name__}")
     return data[key]
+
+
+def _numbers(values: list[Any], path: Path) -> list[float]:
+    wrong = next((v for v in values if type(v) not in (int, float) or not 0 <= v <= 1), None)
+    if wrong is not None:
+        raise ModelError(f"{path}: the threshold {str(wrong)[:60]} is not a number from 0 to 1")
+    return [float(value) for value in values]
 
 
 def _strings(values: list[Any], path: Path) -> list[str]:
     wrong = next((v for v in values if not isinstance(v, str)), None)
     if wrong is not None:
-        raise ModelError(f"{path}: the label {wrong!r} is not text")
+        raise ModelError(f"{path}: the label {str(wrong)[:60]} is not text")
     return values
 
 
@@ -211,5 +245,7 @@ def _misfit(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
             return f"no tensor {name!r}"
         if found[name].shape != tensor.shape:
             return f"{name} is {tuple(found[name].shape)}, not {tuple(tensor.shape)}"
+        if found[name].is_floating_point() != tensor.is_floating_point():
+            return f"{name} is {found[name].dtype}, not {tensor.dtype}"
     extra = sorted(set(found) - set(wanted))
     return f"an unknown tensor {extra[0]!r}" if extra else ""

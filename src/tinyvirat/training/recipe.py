@@ -46,9 +46,10 @@ class Clips:
     """
 
     size: int = 28
-    full: int | None = 112
-    short_side: int | None = 128
-    fit: Policy = "crop"
+    full: int = 112
+    short_side: int = 128
+    tiny: bool = False
+    fit: Policy = "pad"
     frames: int = 16
     strides: tuple[int, ...] = (1, 2)
     test_stride: int = 1
@@ -56,7 +57,9 @@ class Clips:
 
     def preprocess(self) -> Preprocess:
         """The deterministic form, saved with the model."""
-        return Preprocess(self.size, self.full, self.short_side, self.fit)
+        if self.tiny:
+            return Preprocess(self.size, full=None, short_side=None, fit=self.fit)
+        return Preprocess(self.size, self.full, self.short_side, fit="crop")
 
 
 @dataclass(frozen=True)
@@ -191,6 +194,7 @@ class Upkeep:
         compile: run the networks through torch.compile.
         workers: processes that decode; 0 decodes between the iterations.
         cache: keep decoded frames on disk, so that later epochs do not decode.
+        on_error: a training clip that cannot be read: `raise`, or `skip` and count it.
     """
 
     checkpoint_every: int = 100
@@ -202,6 +206,7 @@ class Upkeep:
     compile: bool = False
     workers: int = 0
     cache: bool = True
+    on_error: Literal["raise", "skip"] = "raise"
 
 
 @dataclass(frozen=True)

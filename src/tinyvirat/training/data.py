@@ -1,0 +1,194 @@
+"""The two roles of training data, and their batches: labelled clips, and clips that give pairs.
+
+Tiny clips have no high-resolution truth. `data` are the clips to recognise; `sr_data` are larger
+clips, labelled or not, from which pairs are made. Where the clips to recognise are large themselves
+they serve both roles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+
+from tinyvirat.common.errors import TinyviratError
+from tinyvirat.common.files import sha256_of
+from tinyvirat.datasets.batching import BatchPlan
+from tinyvirat.datasets.cache import FrameCache
+from tinyvirat.datasets.loading import Batch, ClipDataset, ClipLoader
+from tinyvirat.datasets.manifest import ClipRecord, Manifest, read_manifest
+from tinyvirat.training.inputs import LabelledBatch
+from tinyvirat.training.objectives import Labels
+from tinyvirat.training.phases import Batches, Phase, Place
+from tinyvirat.training.recipe import Recipe, Role
+from tinyvirat.training.seeds import seed_of
+from tinyvirat.video.sampling import RandomWindow
+
+EPOCHS_APART = 1_000_000
+"""Between the epoch numbers of one segment and the next, so that none sees the same draws."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Clips by role.
+
+    Attributes:
+        recipe: how clips are sampled and cached.
+        manifests: by role; both may be the same object.
+        labels: the classes.
+        kind: `single` or `multi`: whether clips have one label or any number.
+        cache: of decoded frames; None decodes each time.
+    """
+
+    recipe: Recipe
+    manifests: dict[Role, Manifest]
+    labels: tuple[str, ...]
+    kind: Labels
+    cache: FrameCache | None = field(default=None)
+
+    def train(self, role: Role) -> tuple[ClipRecord, ...]:
+        """The training clips of a role."""
+        return self.manifests[role].of("train")
+
+    def held_out(self, role: Role) -> tuple[ClipRecord, ...]:
+        """The clips held out from training (`val`), possibly none; never the test split."""
+        return tuple(r for r in self.manifests[role].records if r.split == "val")
+
+    @property
+    def clips(self) -> dict[Role, int]:
+        """Number of training clips by role."""
+        return {role: len(self.train(role)) for role in self.manifests}
+
+    @property
+    def class_counts(self) -> torch.Tensor:
+        """Training clips of each class, `counts_K`."""
+        counts = Counter(label for record in self.train("data") for label in record.labels)
+        return torch.tensor([counts[label] for label in self.labels])
+
+    @property
+    def digest(self) -> str:
+        """A checksum of both manifests."""
+        sums = [sha256_of(self.manifests[role].path) for role in sorted(self.manifests)]
+        return hashlib.sha256("".join(sums).encode()).hexdigest()
+
+    def batches(
+        self, phase: Phase, first: int, stop: int, accelerator: Accelerator
+    ) -> Iterator[tuple[Place, Batches]]:
+        """The iterations `[first, stop)` of a phase, with this process's share of their clips."""
+        begin = 0
+        for number, segment in enumerate(phase.segments):
+            end = begin + segment.steps
+            here = max(first, begin)
+            if here < min(stop, end):
+                streams = {
+                    role: self._stream(role, segment.batch, number, here - begin, accelerator)
+                    for role in self._distinct(phase.roles)
+                }
+                epoch_steps = max(1, self.clips[phase.roles[0]] // segment.batch)
+                for step in range(here, min(stop, end)):
+                    place = Place(
+                        step=step,
+                        segment_step=step - begin,
+                        stage=segment.stage,
+                        epoch_steps=epoch_steps,
+                        seed=seed_of(self.recipe.seed, phase.name, step),
+                    )
+                    drawn = {role: next(stream) for role, stream in streams.items()}
+                    yield place, {r: drawn[self._same(r, phase.roles)] for r in phase.roles}
+            begin = end
+
+    def _distinct(self, roles: tuple[Role, ...]) -> tuple[Role, ...]:
+        """The roles without those that share the clips of an earlier one."""
+        return tuple(dict.fromkeys(self._same(role, roles) for role in roles))
+
+    def _same(self, role: Role, roles: tuple[Role, ...]) -> Role:
+        return next(r for r in roles if self.manifests[r] is self.manifests[role])
+
+    def _stream(
+        self, role: Role, batch: int, segment: int, first: int, accelerator: Accelerator
+    ) -> Iterator[LabelledBatch]:
+        """Batches without end, from iteration `first` of a segment on."""
+        recipe = self.recipe
+        records = self.train(role)
+        large = role == "sr_data" or not recipe.clips.tiny
+        dataset = ClipDataset(
+            self.manifests[role],
+            records,
+            RandomWindow(length=recipe.clips.frames, strides=recipe.clips.strides),
+            seed=seed_of(recipe.seed, role, 0),
+            short_side=recipe.clips.short_side if large else None,
+            cache=self.cache,
+        )
+        plan = BatchPlan(
+            size=len(records),
+            batch_size=batch,
+            seed=seed_of(recipe.seed, role, 1),
+            rank=accelerator.process_index,
+            ranks=accelerator.num_processes,
+        )
+        loader = ClipLoader(
+            dataset,
+            plan,
+            workers=recipe.upkeep.workers,
+            on_error=recipe.upkeep.on_error,
+            pin_memory=accelerator.device.type == "cuda",
+        )
+        epoch, start = divmod(first, plan.batches)
+        while True:
+            number = segment * EPOCHS_APART + epoch
+            for loaded in loader.epoch(number, start):
+                yield _on_device(loaded, accelerator.device)
+            epoch, start = epoch + 1, 0
+
+
+def open_data(
+    recipe: Recipe, data: Path, sr_data: Path | None = None, *, cache: Path | None = None
+) -> TrainingData:
+    """Reads the manifests of a run.
+
+    Args:
+        recipe: the recipe.
+        data: manifest of the labelled clips.
+        sr_data: manifest of the clips that give pairs; None means `data`.
+        cache: folder of decoded frames; None means the package's.
+
+    Raises:
+        TinyviratError: a manifest is wrong, `data` has no labels or several a clip against the
+            recipe, or its clips are tiny and no others are given to make pairs of.
+    """
+    manifest = read_manifest(data)
+    if not manifest.labels:
+        raise TinyviratError(f"{data}: no clip has a label; --data needs labelled clips")
+    needs_pairs = bool(recipe.phase1) or bool(recipe.phase2)
+    if needs_pairs and sr_data is None and recipe.clips.tiny:
+        raise TinyviratError(
+            f"the recipe {recipe.name!r} says that the clips of {data} are tiny: they give no "
+            "high-resolution truth; name larger ones with --sr-data"
+        )
+    manifests: dict[Role, Manifest] = {"data": manifest, "sr_data": manifest}
+    if sr_data is not None:
+        manifests["sr_data"] = read_manifest(sr_data)
+    kind: Labels
+    if recipe.labels == "auto":
+        kind = "multi" if manifest.multi_label else "single"
+    else:
+        kind = recipe.labels
+    if kind == "single":
+        wrong = next((r for r in manifest.of("train") if len(r.labels) != 1), None)
+        if wrong is not None:
+            raise TinyviratError(
+                f"{data}: the clip {wrong.id!r} has {len(wrong.labels)} labels; a recipe with "
+                "labels: single needs exactly one a clip (use labels: multi)"
+            )
+    frames = FrameCache(cache) if recipe.upkeep.cache else None
+    return TrainingData(recipe, manifests, manifest.labels, kind, frames)
+
+
+def _on_device(batch: Batch, device: torch.device) -> LabelledBatch:
+    moved = batch.to(device)
+    return LabelledBatch(moved.clips, moved.target_BK, moved.seeds)

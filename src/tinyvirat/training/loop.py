@@ -1,0 +1,264 @@
+"""The training loop: one readable pass from a recipe to a trained network.
+
+Accelerate gives the device, the precision, the processes and the gradient scaling; what is done
+with them stands here. Every iteration seeds what is random in it from the run's seed and its own
+number, so that a resumed run, and one on several processes, repeats the same iterations. Gradients
+are averaged over the processes explicitly, which lets a phase use a network twice, or not at all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from tinyvirat.common.errors import TinyviratError
+from tinyvirat.common.progress import track
+from tinyvirat.training.average import MovingAverage
+from tinyvirat.training.checkpoint import (
+    Position,
+    State,
+    find_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
+from tinyvirat.training.data import TrainingData
+from tinyvirat.training.inputs import LabelledBatch
+from tinyvirat.training.journal import Journal
+from tinyvirat.training.observe import Observer
+from tinyvirat.training.phases import Batches, Classification, Phase, Place, Setting, phases_of
+from tinyvirat.training.recipe import Upkeep
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything the loop works with.
+
+    Attributes:
+        run: the run folder.
+        accelerator: device, precision, processes.
+        setting: the recipe and the network that is trained in place.
+        data: where batches come from.
+        observer: validates and draws.
+        classifier: the weights that the classifier started from, for a phase that starts again.
+        recipe: digest of the resolved recipe and the data.
+    """
+
+    run: Path
+    accelerator: Accelerator
+    setting: Setting
+    data: TrainingData
+    observer: Observer
+    classifier: Mapping[str, Tensor]
+    recipe: str
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """Checkpoints, precision, workers."""
+        return self.setting.recipe.upkeep
+
+
+def train(training: Training, *, only: Sequence[int] = (), until: int | None = None) -> bool:
+    """Carries out the recipe's phases, from where the run folder's checkpoint stands.
+
+    Args:
+        training: what to work with.
+        only: numbers of the phases to carry out; empty means all.
+        until: leave off after so many iterations, with a checkpoint; None goes to the end.
+
+    Returns:
+        Whether all phases asked for are done.
+
+    Raises:
+        TinyviratError: the folder holds a run of another recipe or other data.
+    """
+    position = find_checkpoint(training.run)
+    if position is not None and position.recipe != training.recipe:
+        raise TinyviratError(
+            f"{training.run}: holds a run of another recipe or other data; "
+            "use another --out, or delete the folder to start anew"
+        )
+    finished = position.finished if position else ()
+    left = until
+    for phase in phases_of(training.setting):
+        if phase.name in finished or (only and int(phase.name[0]) not in only):
+            continue
+        done = _run_phase(training, phase, finished, left)
+        if left is not None:
+            left -= done.made
+        if not done.complete:
+            return False
+        finished = (*finished, phase.name)
+    return True
+
+
+@dataclass(frozen=True)
+class _Done:
+    made: int
+    complete: bool
+
+
+def _run_phase(
+    training: Training, phase: Phase, finished: tuple[str, ...], most: int | None
+) -> _Done:
+    """One phase, from its checkpoint to its end or to `most` iterations more."""
+    upkeep, accelerator = training.upkeep, training.accelerator
+    network = training.setting.network
+    average = MovingAverage(network, upkeep.ema) if upkeep.ema else None
+    modules: dict[str, nn.Module] = {"network": network}
+    if average is not None:
+        modules["average"] = average.to(accelerator.device)
+    first = _resume(training, phase, modules)
+    state = State(modules, phase.optimizers)
+    optimizers = [accelerator.prepare_optimizer(o) for o in phase.optimizers.values()]
+    stop = phase.steps if most is None else min(phase.steps, first + most)
+    steps = training.data.batches(phase, first, stop, accelerator)
+    if accelerator.is_main_process:
+        steps = track(steps, phase.name, stop - first)
+    counts = _counts(training, finished, phase, first)
+    with ExitStack() as stack:
+        journal = (
+            stack.enter_context(Journal(training.run, counts))
+            if accelerator.is_main_process
+            else None
+        )
+        for place, batches in steps:
+            began = time.monotonic()
+            phase.set_modes()
+            phase.set_rates(place.step)
+            values = _iterate(training, phase, place, batches, optimizers)
+            if average is not None:
+                average.update(network)
+            done = place.step + 1
+            if journal is not None:
+                journal.write(phase.name, done, values | {"seconds": time.monotonic() - began})
+            if done % upkeep.checkpoint_every == 0 and done < phase.steps:
+                _save(
+                    training, journal, Position(phase.name, done, finished, training.recipe), state
+                )
+            training.observer.after(phase, done, average, journal)
+        if stop < phase.steps:
+            place_now = Position(phase.name, stop, finished, training.recipe)
+            _save(training, journal, place_now, state)
+            return _Done(stop - first, complete=False)
+        if average is not None:
+            network.load_state_dict(average.network.state_dict())
+        training.observer.end(phase, journal)
+        over = Position(phase.name, phase.steps, (*finished, phase.name), training.recipe)
+        _save(training, journal, over, state)
+    return _Done(stop - first, complete=True)
+
+
+def _resume(training: Training, phase: Phase, modules: Mapping[str, nn.Module]) -> int:
+    """Brings networks and optimisers to where the phase goes on; returns its first iteration."""
+    position = find_checkpoint(training.run)
+    if position is not None and position.phase == phase.name:
+        load_checkpoint(training.run, State(modules, phase.optimizers))
+        return position.step
+    if position is not None:
+        load_checkpoint(training.run, State({"network": modules["network"]}, {}))
+        if "average" in modules:
+            average = MovingAverage(modules["network"], training.upkeep.ema)
+            modules["average"].load_state_dict(average.state_dict())
+    if isinstance(phase, Classification) and phase.settings.restart:
+        training.setting.network.classifier.load_state_dict(dict(training.classifier))
+    return 0
+
+
+def _iterate(
+    training: Training,
+    phase: Phase,
+    place: Place,
+    batches: Batches,
+    optimizers: Sequence[torch.optim.Optimizer],
+) -> dict[str, float]:
+    """One iteration; returns what it reports, averaged over its pieces and the processes."""
+    accelerator = training.accelerator
+    pieces = _pieces(batches, training.upkeep.accumulate)
+    torch.manual_seed(place.seed + accelerator.process_index)
+    reported: dict[str, Tensor] = {}
+    for piece in pieces:
+        with accelerator.autocast():
+            losses = phase.losses(piece, place)
+        accelerator.backward(losses.total / len(pieces))
+        for name, value in {"loss": losses.total, **losses.parts}.items():
+            share = value.detach().float().cpu() / len(pieces)
+            reported[name] = reported.get(name, torch.zeros(())) + share
+    _average_gradients(phase.learning, accelerator)
+    for name, optimizer in zip(phase.optimizers, optimizers, strict=True):
+        limit = phase.base[name].clip_norm
+        if limit:
+            parameters = [p for g in optimizer.param_groups for p in g["params"]]
+            accelerator.unscale_gradients(optimizer)
+            nn.utils.clip_grad_norm_(parameters, limit)
+        optimizer.step()
+        optimizer.zero_grad()
+    values = torch.stack(list(reported.values())).to(accelerator.device)
+    shared = accelerator.reduce(values, reduction="mean").tolist()
+    if not all(map(_finite, shared)):
+        raise TinyviratError(
+            f"{phase.name}: the loss is no longer finite at iteration {place.step + 1}: "
+            f"{dict(zip(reported, shared, strict=True))}; a smaller learning rate or float32 "
+            "(upkeep.precision) may help; the checkpoint before it is kept"
+        )
+    rates = {f"lr_{name}": o.param_groups[0]["lr"] for name, o in phase.optimizers.items()}
+    return dict(zip(reported, shared, strict=True)) | rates
+
+
+def _average_gradients(parameters: Sequence[nn.Parameter], accelerator: Accelerator) -> None:
+    """Replaces every gradient by its mean over the processes, in one exchange."""
+    if accelerator.num_processes == 1:
+        return
+    # A parameter can have a gradient in one iteration and none in the next, alike in all processes.
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if not gradients:
+        return
+    flat = torch.cat([g.reshape(-1) for g in gradients])
+    flat = accelerator.reduce(flat, reduction="mean")
+    begin = 0
+    for gradient in gradients:
+        gradient.copy_(flat[begin : begin + gradient.numel()].view_as(gradient))
+        begin += gradient.numel()
+
+
+def _pieces(batches: Batches, count: int) -> list[Batches]:
+    """A batch cut into `count` pieces of equal size, fewer where it has fewer clips."""
+    size = min(len(batch.clips) for batch in batches.values())
+    count = next(n for n in range(min(count, size), 0, -1) if size % n == 0)
+    pieces: list[Batches] = []
+    for number in range(count):
+        # Roles that share a batch share its pieces too.
+        cut = {id(batch): _piece(batch, number, count) for batch in batches.values()}
+        pieces.append({role: cut[id(batch)] for role, batch in batches.items()})
+    return pieces
+
+
+def _piece(batch: LabelledBatch, number: int, count: int) -> LabelledBatch:
+    size = len(batch.clips) // count
+    here = slice(number * size, (number + 1) * size)
+    return LabelledBatch(batch.clips[here], batch.targets_BK[here], batch.seeds[here])
+
+
+def _save(training: Training, journal: Journal | None, position: Position, state: State) -> None:
+    if journal is not None:
+        journal.flush()
+        save_checkpoint(training.run, position, state)
+    training.accelerator.wait_for_everyone()
+
+
+def _counts(
+    training: Training, finished: tuple[str, ...], phase: Phase, first: int
+) -> dict[str, int]:
+    """Iterations that are done, by phase: what of the journal is still true."""
+    steps = {p.name: p.steps for p in phases_of(training.setting) if p.name in finished}
+    return steps | {phase.name: first}
+
+
+def _finite(value: float) -> bool:
+    return abs(value) < float("inf")

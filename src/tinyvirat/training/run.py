@@ -1,0 +1,239 @@
+"""A whole run: from a recipe and manifests to a run folder with a model in it.
+
+The folder holds `recipe.yaml` (resolved), `environment.json`, `metrics.jsonl`, `tensorboard/`,
+`checkpoints/`, `pictures/`, `curves.png`, `model/` and `summary.json`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from tinyvirat.common.errors import TinyviratError
+from tinyvirat.common.files import sha256_of, write_text
+from tinyvirat.common.precision import fastest_dtype
+from tinyvirat.models.recognizer import Recognizer, RecognizerConfig
+from tinyvirat.models.resnet3d import ResNet3DConfig
+from tinyvirat.models.saved import Model, ModelSpec, load_model, model_folder, save_model
+from tinyvirat.models.zoo import cost_of
+from tinyvirat.training.checkpoint import find_checkpoint, load_module
+from tinyvirat.training.data import TrainingData, open_data
+from tinyvirat.training.guard import guard_short_convolutions
+from tinyvirat.training.journal import (
+    ENVIRONMENT,
+    METRICS,
+    draw_curves,
+    environment,
+    read_metrics,
+)
+from tinyvirat.training.loop import Training, train
+from tinyvirat.training.observe import Observer
+from tinyvirat.training.phases import Setting
+from tinyvirat.training.recipe import Recipe, recipe_text
+from tinyvirat.video.sampling import AllWindows
+
+MIXED = {torch.float32: "no", torch.bfloat16: "bf16", torch.float16: "fp16"}
+NAMED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+MODEL = "model"
+RECIPE = "recipe.yaml"
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a run is asked to do beside its recipe.
+
+    Attributes:
+        data: manifest of the labelled clips.
+        out: the run folder.
+        sr_data: manifest of the clips that give pairs; None: `data`.
+        phases: numbers of the phases to carry out; empty means all of the recipe's.
+        super_resolution: a run or model whose super-resolution network is taken over, so that runs
+            can share one; its attention branch too, where both have one.
+        cache: folder of decoded frames; None: the package's.
+        until: leave off after so many iterations, to be resumed; None: go to the end.
+        cpu: compute on the CPU even where there is a GPU.
+    """
+
+    data: Path
+    out: Path
+    sr_data: Path | None = None
+    phases: tuple[int, ...] = ()
+    super_resolution: Path | None = None
+    cache: Path | None = None
+    until: int | None = None
+    cpu: bool = False
+
+
+def run(recipe: Recipe, order: Order) -> bool:
+    """Trains as `recipe` says; where the folder holds a part of the run already, goes on from
+    there.
+
+    Returns:
+        Whether everything asked for is done (`until` can stop it before).
+
+    Raises:
+        TinyviratError: manifests, weights or folder do not fit the recipe.
+    """
+    data = open_data(recipe, order.data, order.sr_data, cache=order.cache)
+    accelerator = Accelerator(mixed_precision=_precision(recipe, order), cpu=order.cpu)
+    spec, network, classifier = _build(recipe, data)
+    if order.super_resolution is not None:
+        take_super_resolution(network, order.super_resolution)
+    network = network.to(accelerator.device)
+    if accelerator.device.type == "cpu":
+        guard_short_convolutions(network)
+    # The stubs of Module.to know the memory format only together with a tensor.
+    network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    if recipe.upkeep.compile:
+        network.classifier.compile()
+        if network.super_resolution is not None:
+            network.super_resolution.compile()
+    digest = hashlib.sha256((recipe_text(recipe) + data.digest).encode()).hexdigest()
+    training = Training(
+        run=order.out,
+        accelerator=accelerator,
+        setting=Setting(recipe, network, data.kind, data.clips, data.class_counts),
+        data=data,
+        observer=Observer(order.out, spec, network, data, accelerator.device),
+        classifier=classifier,
+        recipe=digest,
+    )
+    if accelerator.is_main_process:
+        _write_beginning(recipe, order, data)
+    accelerator.wait_for_everyone()
+    began = time.monotonic()
+    complete = train(training, only=order.phases, until=order.until)
+    if accelerator.is_main_process:
+        _write_end(training, spec, time.monotonic() - began, complete)
+    accelerator.wait_for_everyone()
+    return complete
+
+
+def take_super_resolution(network: Recognizer, source: Path) -> None:
+    """Gives `network` the super-resolution weights of a finished run or a model's folder.
+
+    Raises:
+        TinyviratError: one of the two has no such network, or they differ.
+    """
+    folder = source / MODEL if (source / MODEL).is_dir() else source
+    theirs = load_model(folder).network.super_resolution
+    mine = network.super_resolution
+    if mine is None or theirs is None:
+        raise TinyviratError(f"{folder}: there is no super-resolution network to take over")
+    tensors = {k: t for k, t in theirs.state_dict().items() if k in mine.state_dict()}
+    load_module(mine, mine.state_dict() | tensors, str(folder))
+
+
+def _build(recipe: Recipe, data: TrainingData) -> tuple[ModelSpec, Recognizer, dict[str, Tensor]]:
+    """The model's description, its network, and the weights that its classifier starts from."""
+    torch.manual_seed(recipe.seed)
+    classifier = replace(recipe.classifier, num_classes=len(data.labels))
+    config = RecognizerConfig(
+        classifier,
+        recipe.super_resolution,
+        side=recipe.clips.full,
+        zero_to_one=isinstance(classifier, ResNet3DConfig),
+    )
+    network = config.build()
+    if recipe.weights is not None:
+        _pretrain(network, recipe.weights)
+    spec = ModelSpec(
+        name=recipe.name,
+        config=config,
+        labels=data.labels,
+        multi_label=data.kind == "multi",
+        preprocess=recipe.clips.preprocess(),
+        sampler=AllWindows(length=recipe.clips.frames, stride=recipe.clips.test_stride),
+        origin=f"trained by tinyvirat with the recipe {recipe.name!r}, seed {recipe.seed}",
+    )
+    start = {name: t.clone() for name, t in network.classifier.state_dict().items()}
+    return spec, network, start
+
+
+def _pretrain(network: Recognizer, weights: str) -> None:
+    """Gives the classifier pretrained weights; its last layer stays fresh where classes differ."""
+    theirs = load_model(model_folder(weights)).network.classifier.state_dict()
+    mine = network.classifier.state_dict()
+    taken = {k: t for k, t in theirs.items() if k in mine and mine[k].shape == t.shape}
+    fresh = sorted(set(mine) - set(taken))
+    if any(not name.startswith("head.") for name in fresh) or set(theirs) - set(mine):
+        raise TinyviratError(
+            f"weights {weights!r} are another network's: {fresh[0]!r} does not fit the classifier"
+        )
+    network.classifier.load_state_dict(mine | taken)
+
+
+def _precision(recipe: Recipe, order: Order) -> str:
+    wanted = recipe.upkeep.precision
+    if wanted != "auto":
+        return NAMED[wanted]
+    device = "cuda" if torch.cuda.is_available() and not order.cpu else "cpu"
+    return MIXED[fastest_dtype(device)]
+
+
+def _write_beginning(recipe: Recipe, order: Order, data: TrainingData) -> None:
+    out = order.out
+    write_text(out / RECIPE, recipe_text(recipe))
+    started = environment() | {
+        "seed": recipe.seed,
+        "data": {role: _about(data, role) for role in data.manifests},
+        "super_resolution": None if order.super_resolution is None else str(order.super_resolution),
+    }
+    earlier = []
+    path = out / ENVIRONMENT
+    if path.is_file() and find_checkpoint(out) is not None:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    write_text(path, json.dumps([*earlier, started], indent=1) + "\n")
+
+
+def _about(data: TrainingData, role: Any) -> dict[str, Any]:
+    manifest = data.manifests[role]
+    return {
+        "manifest": str(manifest.path),
+        "sha256": sha256_of(manifest.path),
+        "train": len(data.train(role)),
+        "val": len(data.held_out(role)),
+    }
+
+
+def _write_end(training: Training, spec: ModelSpec, seconds: float, complete: bool) -> None:
+    run_folder, recipe = training.run, training.setting.recipe
+    draw_curves(run_folder)
+    rows = read_metrics(run_folder / METRICS)
+    phases = {}
+    for name in dict.fromkeys(row["phase"] for row in rows):
+        own = [row for row in rows if row["phase"] == name]
+        last: dict[str, float] = {}
+        for row in own:
+            last |= {k: v for k, v in row.items() if k not in ("phase", "step", "seconds")}
+        phases[name] = {
+            "steps": max(row["step"] for row in own),
+            "seconds": round(sum(row.get("seconds", 0.0) for row in own), 1),
+            "last": last,
+        }
+    cost = cost_of(spec.config, recipe.clips.size, recipe.clips.frames)
+    summary = {
+        "name": recipe.name,
+        "seed": recipe.seed,
+        "complete": complete,
+        "seconds_this_time": round(seconds, 1),
+        "parameters": cost.parameters,
+        "gmac": round(cost.gmac, 3),
+        "labels": list(spec.labels),
+        "precision": training.accelerator.mixed_precision,
+        "processes": training.accelerator.num_processes,
+        "phases": phases,
+    }
+    write_text(run_folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
+    if complete:
+        network = training.setting.network.eval()
+        save_model(run_folder / MODEL, Model(spec, network))
