@@ -92,7 +92,7 @@ class ClipReader:
             chosen_N4 = windows_N4 if len(windows_N4) == 1 else windows_N4[indices_T]
             frames_THWC = crop_windows(frames_THWC, chosen_N4, _window_side(record))
         if self._short_side is None or min(frames_THWC.shape[1:3]) <= self._short_side:
-            return frames_THWC
+            return frames_THWC.contiguous()
         frames_TCHW = shorten(frames_THWC.permute(0, 3, 1, 2), self._short_side)
         return frames_TCHW.permute(0, 2, 3, 1).contiguous()
 

@@ -179,9 +179,11 @@ class ClipDataset(Dataset[Sample]):
         record = self.records[index]
         seed = sample_seed(self.seed, epoch, index)
         indices_NT = self.sampler.windows(record.length, np.random.default_rng(seed))
-        needed, where_NT = np.unique(indices_NT, return_inverse=True)
+        needed, where = np.unique(indices_NT, return_inverse=True)
         frames_THWC = self._frames(record, needed)
-        frames_NTHWC = frames_THWC[torch.from_numpy(where_NT.reshape(indices_NT.shape))]
+        if not np.array_equal(needed, indices_NT.reshape(-1)):
+            frames_THWC = frames_THWC.index_select(0, torch.from_numpy(where.reshape(-1)))
+        frames_NTHWC = frames_THWC.view(*indices_NT.shape, *frames_THWC.shape[1:])
         return Sample(frames_NTHWC, self._targets_NK[index], index, seed)
 
     def __getitems__(self, keys: Sequence[Key]) -> list[Sample | Failed]:
@@ -238,7 +240,8 @@ class ClipLoader:
     Args:
         dataset: the clips.
         plan: which of them make which batch; `plan.size` is `len(dataset)`.
-        workers: processes that load; 0 loads in this one. Each uses one thread.
+        workers: processes that load; 0 loads in this one. Each uses one thread (`DataLoader`
+            sees to that).
         on_error: what a clip that cannot be loaded does: `raise` ends the work, `skip` leaves it
             out of its batch, counts it in `skipped` and tells of it in `Batch.failed`. Only for
             training: a plan that takes every clip (`drop_last=False`) always raises, and so does
@@ -279,7 +282,6 @@ class ClipLoader:
             batch_sampler=self._keys,
             collate_fn=collate,
             num_workers=workers,
-            worker_init_fn=_one_thread,
             persistent_workers=workers > 0,
             prefetch_factor=ahead if workers > 0 else None,
             pin_memory=pin_memory,
@@ -321,8 +323,3 @@ class _Keys:
 
     def __iter__(self) -> Iterator[list[Key]]:
         return self.batches
-
-
-def _one_thread(_: int) -> None:
-    """Many workers of one thread are faster than as many that each want all cores."""
-    torch.set_num_threads(1)
