@@ -135,20 +135,30 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"tinyvirat {__version__}\n"
 
 
-def test_a_reader_that_goes_away_is_no_error() -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        "while True: sys.stdout.write('row\\n' * 1000)",
+        "print('row', flush=True); sys.stdin.read(); print('one more')",
+    ],
+)
+def test_a_reader_that_goes_away_is_no_error(body: str) -> None:
     code = (
         "import sys; from tinyvirat import cli\n"
-        "def endless(words):\n    while True: sys.stdout.write('row\\n' * 1000)\n"
-        "cli._run = endless\n"
+        f"def run(words):\n    {body}\n    return 0\n"
+        "cli._run = run\n"
         "sys.exit(cli.main([]))"
     )
+    pipe = subprocess.PIPE
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=pipe
     ) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()
         process.stdout.close()
+        process.stdin.close()
         assert process.stderr.read() == b""
         assert process.wait(timeout=60) == 141
 
