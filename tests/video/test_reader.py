@@ -156,6 +156,13 @@ def test_a_frame_behind_the_last_is_an_error_with_the_true_count(
         reader.read(asked)
 
 
+def test_more_than_the_memory_holds_is_an_error(folder: Path, decoder: str) -> None:
+    with open_video(made(folder, "b-frames"), decoder=decoder) as reader:
+        for stop in (2**40, 2**62):
+            with pytest.raises(VideoError, match="GiB"):
+                reader.read_span(0, stop)
+
+
 def test_spans_and_numbers_outside_are_errors(folder: Path, decoder: str) -> None:
     with open_video(made(folder, "b-frames"), decoder=decoder) as reader:
         with pytest.raises(VideoError, match="frame -1"):

@@ -39,7 +39,7 @@ class Cursor:
         try:
             return self._moved_to(index)
         except NotExactError:
-            self._known.distrust()
+            self._known.may_jump = False
             self.close()
             return self._moved_to(index)
 
@@ -67,9 +67,10 @@ class Cursor:
             if here > index:
                 self.close()
                 here = 0
-        if index - here > WORTH_A_JUMP and (table := self._known.timetable()) is not None:
+        far = index - here > WORTH_A_JUMP and self._known.may_jump
+        if far and (table := self._known.timetable()) is not None:
             key = table.key_before(index)
-            if key is not None and key[0] - here > WORTH_A_JUMP:
+            if key is not None and key - here > WORTH_A_JUMP:
                 self.close()
                 self._decoding = Decoding(self._path, self._known, self._threads, (table, index))
         if self._decoding is None:

@@ -141,16 +141,13 @@ class Decoding:
         return [] if stop is None else table.pts_N[index:stop].tolist()
 
     def _jumped(self, table: Timetable, wanted: int) -> Generator[Picture]:
-        found = table.key_before(wanted)
-        if found is None:
-            raise NotExactError
-        index, seek = found
-        self.container.seek(seek, stream=self.stream)
+        key = index = table.key_before(wanted) or 0
         try:
+            self.container.seek(int(table.pts_N[key]), stream=self.stream)
             for pixels in self._decoded(strict=True):
                 here = table.index_of(pixels.pts)
-                if here is not None and here < found[0]:
-                    continue  # shown before the key frame, decoded without what it refers to
+                if here is not None and here < key:
+                    continue  # shown before the key frame, perhaps without what it refers to
                 if here != index:
                     raise NotExactError
                 yield Picture(index, table.time(index), pixels)

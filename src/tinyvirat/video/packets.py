@@ -36,22 +36,20 @@ class Timetable:
         pts_N: the time of every frame in units of `time_base`, ascending, int64.
         time_base: seconds of a unit.
         keys_K: frame numbers of the key frames, ascending, int64.
-        seeks_K: the time to seek to for each key frame, int64.
     """
 
     stream: int
     pts_N: NDArray[np.int64]
     time_base: Fraction
     keys_K: NDArray[np.int64]
-    seeks_K: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.pts_N)
 
-    def key_before(self, index: int) -> tuple[int, int] | None:
-        """The number of the last key frame not after frame `index`, and the time to seek to."""
+    def key_before(self, index: int) -> int | None:
+        """The number of the last key frame not after frame `index`."""
         place = int(np.searchsorted(self.keys_K, index, side="right")) - 1
-        return (int(self.keys_K[place]), int(self.seeks_K[place])) if place >= 0 else None
+        return int(self.keys_K[place]) if place >= 0 else None
 
     def index_of(self, pts: int | None) -> int | None:
         """The number of the frame shown at `pts`, or None."""
@@ -85,7 +83,7 @@ def timetable(path: Path) -> Timetable | None:
         ):
             return None
         shown: list[int] = []
-        keys: list[tuple[int, int]] = []
+        keys: list[int] = []
         try:
             for number, packet in enumerate(p for p in container.demux(stream) if p.size):
                 if packet.pts is None or packet.is_corrupt:
@@ -98,25 +96,19 @@ def timetable(path: Path) -> Timetable | None:
                     continue
                 shown.append(packet.pts)
                 if packet.is_keyframe:
-                    keys.append((packet.pts, _earlier(packet.pts, packet.dts)))
+                    keys.append(packet.pts)
         except av.FFmpegError:
             return None
     pts_N = np.unique(np.asarray(shown, dtype=np.int64))
     # A time twice, or frames before the first key frame: which of them decode is a guess.
     if not shown or len(pts_N) != len(shown) or pts_N[0] < first:
         return None
-    keys.sort()
     return Timetable(
         stream=number_of_stream,
         pts_N=pts_N,
         time_base=time_base,
-        keys_K=np.searchsorted(pts_N, np.asarray([pts for pts, _ in keys], dtype=np.int64)),
-        seeks_K=np.asarray([seek for _, seek in keys], dtype=np.int64),
+        keys_K=np.searchsorted(pts_N, np.unique(np.asarray(keys, dtype=np.int64))),
     )
-
-
-def _earlier(pts: int, dts: int | None) -> int:
-    return pts if dts is None else min(pts, dts)
 
 
 class FrameMap:
@@ -127,10 +119,12 @@ class FrameMap:
 
     Attributes:
         count: how many frames there are, once a pass has gone over all of them.
+        may_jump: whether no jump has gone wrong.
     """
 
     def __init__(self, path: Path) -> None:
         self.count: int | None = None
+        self.may_jump = True
         self._path = path
         self._begun = False
         self._first: int | None = None
@@ -155,10 +149,6 @@ class FrameMap:
                 and self.count in (None, len(self._table))
             )
         return self._table if self._trusted else None
-
-    def distrust(self) -> None:
-        """Frames came out other than the timetable says: no more use of it."""
-        self._trusted = False
 
     def counted(self, frames: int) -> None:
         """Learns from a pass that went over the whole file."""

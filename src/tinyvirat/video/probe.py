@@ -32,9 +32,17 @@ LEVELS = (40, 120, 200)
 TOLERANCE = 2
 
 
-@cache
 def decoders() -> dict[str, str | None]:
-    """The decoders by name: None for one that decodes the built-in clip, else what went wrong."""
+    """The decoders by name: None for one that decodes the built-in clip, else what went wrong.
+
+    They are tried once; loading torchcodec takes some seconds the first time.
+    """
+    return dict(tried())
+
+
+@cache
+def tried() -> dict[str, str | None]:
+    """The same, remembered."""
     with tempfile.TemporaryDirectory(prefix="tinyvirat-") as folder:
         path = Path(folder) / "clip.mp4"
         path.write_bytes(zlib.decompress(base64.b64decode(CLIP)))

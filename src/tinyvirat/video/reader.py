@@ -4,9 +4,10 @@ Two decoders give the same frames. PyAV is always there and is the default: meas
 as torchcodec or faster, and it can tell what is wrong with a file. torchcodec serves files whose
 packets prove where each frame is; where they do not, and where it stumbles, PyAV goes on.
 
-Frames are numbered from 0 in the order they are shown, counting those that decode. What a header
-says about their number is never used. A packet that does not decode costs its own frame only; a
-file that was cut off gives the frames before the cut.
+Frames are numbered from 0 in the order they are shown. What a header says about their number is
+never used. A file that was cut off gives the frames before the cut. A damaged packet does not end a
+file: where the packets prove their times, the frame before stands in for the one that was lost, as
+in a player, so that numbers and times stay true; elsewhere the lost frame is left out.
 
 Memory: streaming holds one frame and the decoder's few; `read` holds what was asked for.
 """
@@ -91,10 +92,15 @@ class VideoReader:
         order = [operator.index(i) for i in indices]
         if order and min(order) < 0:
             raise VideoError(self._path, f"frame {min(order)} was asked for; the first is frame 0")
-        wanted = sorted(set(order))
-        found = list(self._checked_open().read(wanted))
-        place = {index: k for k, index in enumerate(wanted)}
-        return self._clip([found[place[index]] for index in order])
+        source = self._checked_open()
+        clip = self._room_for(len(order))
+        places: dict[int, list[int]] = {}
+        for place, index in enumerate(order):
+            places.setdefault(index, []).append(place)
+        for frame in source.read(sorted(places)):
+            clip.frames_THWC[places[frame.index]] = frame.frame_HWC
+            clip.times_T[places[frame.index]] = frame.time
+        return clip
 
     def read_span(self, start: int, stop: int | None = None) -> Clip:
         """The frames `[start, stop)`; to the end when `stop` is None.
@@ -105,11 +111,16 @@ class VideoReader:
         if start < 0 or (stop is not None and stop <= start):
             raise VideoError(self._path, f"the span [{start}, {stop}) holds no frame of any video")
         source = self._checked_open()
-        if stop is not None:
-            return self._clip(list(source.read(range(start, stop))))
-        found = list(source.frames(start))
-        # With nothing found, reading the first of them says why.
-        return self._clip(found or list(source.read([start])))
+        if stop is None:
+            # With nothing found, reading the first of them says why.
+            found = list(source.frames(start)) or list(source.read([start]))
+            frames, clip = iter(found), self._room_for(len(found))
+        else:
+            frames, clip = source.read(range(start, stop)), self._room_for(stop - start)
+        for place, frame in enumerate(frames):
+            clip.frames_THWC[place] = frame.frame_HWC
+            clip.times_T[place] = frame.time
+        return clip
 
     def count(self) -> int:
         """How many frames decode: by decoding them all, the first time."""
@@ -125,13 +136,18 @@ class VideoReader:
             raise VideoError(self._path, "the reader is closed")
         return self._source
 
-    def _clip(self, found: list[Frame]) -> Clip:
+    def _room_for(self, frames: int) -> Clip:
         info = self.info
-        frames_THWC = np.empty((len(found), info.height, info.width, 3), dtype=np.uint8)
-        for k, frame in enumerate(found):
-            frames_THWC[k] = frame.frame_HWC
-        times_T = np.asarray([frame.time for frame in found], dtype=np.float64)
-        return Clip(frames_THWC, times_T, info.fps)
+        try:
+            frames_THWC = np.empty((frames, info.height, info.width, 3), dtype=np.uint8)
+        except (MemoryError, ValueError):
+            needed = frames * info.height * info.width * 3 / 2**30
+            raise VideoError(
+                self._path,
+                f"{frames} frames of {info.width}x{info.height} take {needed:.1f} GiB, more than "
+                "there is; read fewer at once, or iterate",
+            ) from None
+        return Clip(frames_THWC, np.empty(frames, dtype=np.float64), info.fps)
 
 
 def open_video(

@@ -116,7 +116,7 @@ class TorchcodecSource:
         """These frames; none of them, and PyAV from now on, when one is not what it should be."""
         assert self._checked is not None
         decoder, table = self._checked
-        if self._pyav.known.timetable() is not table:
+        if not (self._pyav.known.may_jump and self._pyav.known.timetable() is table):
             self._checked = None
             return []
         size = (len(wanted), self.info.height, self.info.width, 3)
