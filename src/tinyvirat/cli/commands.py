@@ -16,11 +16,31 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "tinyvirat.cli.data:prepare_folder",
         "make a manifest of a folder with one sub-folder a class",
     ),
+    "recognize": (
+        "tinyvirat.cli.recognize:recognize",
+        "name the actions in a video clip, or in a folder of them",
+    ),
+    "train": ("tinyvirat.cli.train:train", "train as a recipe says; resumes"),
+    "finetune": (
+        "tinyvirat.cli.finetune:finetune",
+        "train a model on classes of your own, in one command",
+    ),
+    "evaluate": ("tinyvirat.cli.evaluate:evaluate", "score a model on a manifest's clips"),
+    "models": ("tinyvirat.cli.models:models", "list the networks, with parameters and cost"),
+    "weights fetch": (
+        "tinyvirat.cli.weights:fetch",
+        "bring pretrained weights, pinned by hash",
+    ),
+    "weights import": (
+        "tinyvirat.cli.weights:import_weights",
+        "turn somebody else's checkpoint into a model folder",
+    ),
     "doctor": ("tinyvirat.cli.doctor:doctor", "say what this machine can do, and what is missing"),
 }
 """Words of the command to (`module:function`, summary), in the order in which help shows them."""
 
 GROUPS: dict[str, str] = {
+    "weights": "pretrained weights",
     "data": "prepare data sets",
     "data prepare": "make the manifest of a data set",
 }

@@ -72,7 +72,8 @@ def recipe_path(name: str) -> Path:
     inside = {p.relative_to(folder).with_suffix("").as_posix(): p for p in folder.rglob("*.yaml")}
     if name not in inside:
         raise TinyviratError(
-            f"{name}: neither a .yaml file nor a recipe of this package: {', '.join(sorted(inside))}"
+            f"{name}: neither a .yaml file nor a recipe of this package; there are "
+            + ", ".join(sorted(inside))
         )
     return inside[name]
 

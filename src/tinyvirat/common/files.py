@@ -16,7 +16,8 @@ CACHE_VARIABLE = "TINYVIRAT_CACHE"
 
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path` to write to, renamed onto `path` when the block succeeds.
+    """Gives a temporary path beside `path` to write to, renamed onto `path` when the block
+    succeeds.
 
     The temporary file is on the same file system and keeps the suffix (encoders choose a container
     by it). It is flushed to disk before the rename, so that a crash leaves the old file or the new
@@ -58,7 +59,8 @@ def inside(root: Path, relative: str, *, where: str) -> Path:
         where: what the error names as the origin, such as `manifest.jsonl, line 3`.
 
     Raises:
-        TinyviratError: `relative` is empty, absolute, holds a NUL, or leaves `root` (`..` or a link).
+        TinyviratError: `relative` is empty, absolute, holds a NUL, or leaves `root` (`..` or a
+        link).
     """
     if not relative or "\0" in relative:
         raise TinyviratError(f"{where}: {relative!r} is not a path")

@@ -14,11 +14,14 @@ from torch import Tensor, nn
 from tinyvirat.common.pixels import resize
 from tinyvirat.models.attention import ForegroundAttention
 from tinyvirat.models.blocks import (
+    MAX_COUNT,
     RRDB,
     ConvBlock,
     DecoderStage,
     RGBHead,
     SuperResolved,
+    check_counts,
+    checked_stage,
     conv3,
     resize_video,
     size_of,
@@ -53,6 +56,9 @@ class AnySizeDVSRConfig:
     growth: int = 32
     attention: bool = False
 
+    def __post_init__(self) -> None:
+        check_counts(channels=self.channels, growth=self.growth)
+
     def build(self) -> AnySizeDVSR:
         """The network, with fresh weights."""
         return AnySizeDVSR(self)
@@ -62,9 +68,11 @@ class AnySizeDVSR(nn.Module):
     """One network for every clip from 10 to 128 px (our own; shares the x8 network's parts).
 
     There is one RRDB and one decoder stage per doubling, as in the x8 `ProgressiveDVSR`. A clip is
-    enlarged to the nearest entry side (14, 28 or 56 px), uses the RRDBs up to that entry, skips the
-    decoder stages below it, and leaves at 112 px. A larger clip is only resized to 112 px. It is
-    trained with random entries; batches hold clips of one entry (`Preprocess.buckets`).
+    enlarged to the next entry side (14, 28 or 56 px), uses as many RRDBs as it has doublings to go
+    (three, two or one), skips the decoder stages below its entry, and leaves at 112 px: from 14 px
+    it is the x8 network, and a larger clip costs at most what the x4 and x2 networks do. A clip
+    above 56 px is only resized to 112 px. It is trained with random entries; batches hold clips of
+    one entry (`Preprocess.buckets`).
     """
 
     def __init__(self, config: AnySizeDVSRConfig | None = None) -> None:
@@ -88,16 +96,15 @@ class AnySizeDVSR(nn.Module):
         Args:
             x_BCTHW: RGB in [-1, 1], H equal to W.
             stage: None or 1; the entry follows from the clip's side.
-            alpha: ignored; there so that every super-resolution network is called alike.
+            alpha: in [0, 1], without effect; every super-resolution network is called alike.
 
         Returns:
             The clip at 112 px. Clips that are only resized have no attention map.
 
         Raises:
-            ValueError: another stage, or clips that are not square.
+            ValueError: another stage, alpha outside [0, 1], or clips that are not square.
         """
-        if stage not in (None, 1):
-            raise ValueError(f"stage {stage}: an AnySizeDVSR has only stage 1")
+        checked_stage(stage, self.stages, alpha)
         height, width = x_BCTHW.shape[-2:]
         if height != width:
             raise ValueError(f"clips of {width} x {height} px are not square: fit them first")
@@ -108,7 +115,7 @@ class AnySizeDVSR(nn.Module):
         entry = ENTRIES.index(side) + 1
         shallow = self.first(x)
         encoded = shallow
-        for rrdb in self.encoder[:entry]:
+        for rrdb in self.encoder[: STAGES - entry + 1]:
             encoded = rrdb(encoded)
         rgb = self._decode(encoded + shallow, entry)
         attention = None
@@ -134,11 +141,19 @@ class PreUpsampledDVSRConfig:
 
     Attributes:
         channels: width at full size; doubles with every halving of the side. Published code: 14.
-        side: the side in pixels at which it works and answers. Published code: 112.
+        side: the side in pixels at which it works and answers, a multiple of 8. Published code:
+            112.
     """
 
     channels: int = 14
     side: int = 112
+
+    def __post_init__(self) -> None:
+        # The widest layer has eight times the channels.
+        check_counts(MAX_COUNT >> STAGES, channels=self.channels)
+        check_counts(side=self.side)
+        if self.side % (1 << STAGES):
+            raise ValueError(f"side {self.side} is not a multiple of {1 << STAGES}")
 
     def build(self) -> PreUpsampledDVSR:
         """The network, with fresh weights."""
@@ -151,7 +166,8 @@ class PreUpsampledDVSR(nn.Module):
     A strided encoder goes down to an eighth of the side, a progressive decoder comes back up with
     the encoder's features of the same side added, with batch norm throughout. The published code
     fixes the outline only; the widths (doubled at each halving) and the additions are ours.
-    Stage k of 3 gives T / 2^(3-k) frames at 28, 56 and 112 px.
+    Stage k of 3 gives T / 2^(3-k) frames at 28, 56 and 112 px. Fade-in is in the output only: the
+    encoder is whole from the first stage on.
     """
 
     def __init__(self, config: PreUpsampledDVSRConfig | None = None) -> None:
@@ -184,11 +200,9 @@ class PreUpsampledDVSR(nn.Module):
             The clip at that stage; this family has no attention branch.
 
         Raises:
-            ValueError: no such stage.
+            ValueError: no such stage, or alpha outside [0, 1].
         """
-        stage = self.stages if stage is None else stage
-        if not 1 <= stage <= self.stages:
-            raise ValueError(f"stage {stage} is not one of 1 to {self.stages} (or None for all)")
+        stage = checked_stage(stage, self.stages, alpha)
         x = resize(x_BCTHW, (self.config.side, self.config.side))
         levels = [self.first(x)]
         for down in self.down:

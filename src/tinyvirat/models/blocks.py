@@ -14,16 +14,48 @@ LEAK = 0.2
 RESIDUAL_SCALE = 0.2
 """Weight of a dense block's and of an RRDB's own output beside its input (published code)."""
 
+MAX_COUNT = 1 << 16
+"""Largest width, or side in pixels, that a configuration may have: it can come from a file."""
+
+MAX_BLOCKS = 64
+"""Most blocks one after another that a configuration may have."""
+
+
+def check_counts(most: int = MAX_COUNT, **counts: int) -> None:
+    """Holds the numbers of a configuration to 1 to `most`.
+
+    Raises:
+        ValueError: names the first that is not.
+    """
+    for name, count in counts.items():
+        if not 1 <= count <= most:
+            raise ValueError(f"{name} {count} is not in 1 to {most}")
+
+
+def checked_stage(stage: int | None, stages: int, alpha: float) -> int:
+    """The stage to run, None being the last.
+
+    Raises:
+        ValueError: no such stage, or alpha outside [0, 1].
+    """
+    if not 0.0 <= alpha <= 1.0:
+        raise ValueError(f"alpha {alpha} is not between 0 and 1")
+    if stage is None:
+        return stages
+    if not 1 <= stage <= stages:
+        raise ValueError(f"stage {stage} is not one of 1 to {stages} (or None for all)")
+    return stage
+
 
 class SuperResolved(NamedTuple):
     """What every super-resolution network answers.
 
     Attributes:
-        video_BCTHW: the enlarged clip, in the input's range [-1, 1] but not clamped to it: the
-        network
-            adds to the trilinearly enlarged input.
-        attention_B1THW: the importance of every pixel in [0, 1], of the enlarged clip's size; None
-            where the network has no attention branch or the stage is not its last.
+        video_BCTHW: the enlarged clip, in the input's range [-1, 1] but not clamped to it: most
+            networks add to the enlarged input.
+        attention_B1THW: the importance of every pixel in [0, 1], of the input's frames and the
+            enlarged clip's size; None where the network has no attention branch, the stage is not
+            its last, or the clip was only resized.
     """
 
     video_BCTHW: Tensor
@@ -149,12 +181,19 @@ class RRDB(nn.Module):
 
 
 class RGBHead(nn.Module):
-    """The projection module: 3 x 3 x 3 then 1 x 1 x 1 convolution to RGB, through tanh."""
+    """The projection module: 3 x 3 x 3 then 1 x 1 x 1 convolution to RGB, through tanh.
+
+    What it gives is added to the enlarged input, so fresh weights are drawn small, without bias: an
+    untrained network is close to plain enlargement instead of a tint over it.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.hidden = conv3(channels, channels)
         self.rgb = nn.Conv3d(channels, 3, 1)
+        nn.init.normal_(self.rgb.weight, std=0.01)
+        if self.rgb.bias is not None:
+            nn.init.zeros_(self.rgb.bias)
 
     def forward(self, feature_BCTHW: Tensor) -> Tensor:
         """Maps features to RGB in [-1, 1] of the same frames and size."""

@@ -12,11 +12,14 @@ from torch import Tensor, nn
 
 from tinyvirat.models.attention import ForegroundAttention
 from tinyvirat.models.blocks import (
+    MAX_BLOCKS,
     RRDB,
     ConvBlock,
     DecoderStage,
     RGBHead,
     SuperResolved,
+    check_counts,
+    checked_stage,
     conv3,
     resize_video,
     size_of,
@@ -51,6 +54,10 @@ class ProgressiveDVSRConfig:
     channels: int = 32
     growth: int = 32
     attention: bool = False
+
+    def __post_init__(self) -> None:
+        doublings_of(self.scale)
+        check_counts(channels=self.channels, growth=self.growth)
 
     def build(self) -> ProgressiveDVSR:
         """The network, with fresh weights."""
@@ -106,11 +113,7 @@ class ProgressiveDVSR(nn.Module):
         Raises:
             ValueError: no such stage, or alpha outside [0, 1].
         """
-        stage = self.stages if stage is None else stage
-        if not 1 <= stage <= self.stages:
-            raise ValueError(f"stage {stage} is not one of 1 to {self.stages} (or None for all)")
-        if not 0.0 <= alpha <= 1.0:
-            raise ValueError(f"alpha {alpha} is not between 0 and 1")
+        stage = checked_stage(stage, self.stages, alpha)
         shallow = self.first(x_BCTHW)
         encoded = self._encode(shallow, stage, alpha)
         rgb = self._decode(encoded + shallow, stage, alpha)
@@ -158,6 +161,11 @@ class DVSRConfig:
     growth: int = 16
     blocks: int = 4
 
+    def __post_init__(self) -> None:
+        doublings_of(self.scale)
+        check_counts(channels=self.channels, growth=self.growth)
+        check_counts(MAX_BLOCKS, blocks=self.blocks)
+
     def build(self) -> DVSR:
         """The network, with fresh weights."""
         return DVSR(self)
@@ -201,13 +209,12 @@ class DVSR(nn.Module):
         Args:
             x_BCTHW: RGB in [-1, 1].
             stage: None or 1.
-            alpha: ignored; there so that every super-resolution network is called alike.
+            alpha: in [0, 1], without effect; every super-resolution network is called alike.
 
         Raises:
-            ValueError: another stage than 1.
+            ValueError: another stage than 1, or alpha outside [0, 1].
         """
-        if stage not in (None, 1):
-            raise ValueError(f"stage {stage}: a DVSR has only stage 1")
+        checked_stage(stage, self.stages, alpha)
         shallow = self.first(x_BCTHW)
         feature = shallow + self.trunk(self.encoder(shallow))
         video = torch.tanh(self.rgb(self.hidden(self.enlarge(feature))))

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from tinyvirat.common.pixels import Policy, fit, resize, to_float
 
+MAX_SIDE = 4096
+"""Largest side in pixels: memory grows with its square, and a description may come from anyone."""
+
 
 @dataclass(frozen=True)
 class Bucket:
@@ -40,8 +43,8 @@ class Preprocess:
             network.
         full: side at which clips are fitted before they are made small; None: they are fitted at
             `size` directly.
-        short_side: length in pixels of the shorter side before the crop to `full`, bilinear; None:
-            `full`.
+        short_side: length in pixels of the shorter side before the crop to `full`, bilinear, `full`
+            or more; None: `full`.
         fit: `crop` (centre), `pad` (letterbox) or `stretch`, for clips that are not square.
     """
 
@@ -51,16 +54,19 @@ class Preprocess:
     fit: Policy = "crop"
 
     def __post_init__(self) -> None:
-        for name, value in (("full", self.full), ("short_side", self.short_side)):
-            if value is not None and value < 1:
-                raise ValueError(f"preprocess: {name} is {value}; a side is at least 1 px")
-        if not self.sizes or min(self.sizes) < 1 or list(self.sizes) != sorted(set(self.sizes)):
-            raise ValueError(f"preprocess: size is {self.size}; sides increase and are at least 1")
+        sides = [("full", self.full), ("short_side", self.short_side)]
+        for name, side in [*sides, *(("size", side) for side in self.sizes)]:
+            if side is not None and not 1 <= side <= MAX_SIDE:
+                raise ValueError(f"preprocess: {name} is {side}; a side is 1 to {MAX_SIDE} px")
+        if not self.sizes or list(self.sizes) != sorted(set(self.sizes)):
+            raise ValueError(f"preprocess: size is {self.size}; the sides must increase")
         if self.fit not in get_args(Policy):
             allowed = ", ".join(get_args(Policy))
             raise ValueError(f"preprocess: fit is {self.fit!r}, not one of {allowed}")
         if self.short_side is not None and (self.fit != "crop" or self.full is None):
             raise ValueError("preprocess: short_side needs fit 'crop' and a full side")
+        if self.short_side is not None and self.short_side < (self.full or 0):
+            raise ValueError(f"preprocess: short_side {self.short_side} is below full {self.full}")
 
     @property
     def sizes(self) -> tuple[int, ...]:

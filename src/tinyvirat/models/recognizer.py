@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from tinyvirat.common.pixels import resize
 from tinyvirat.models.any_size import AnySizeDVSRConfig, PreUpsampledDVSRConfig
-from tinyvirat.models.blocks import SuperResolved
+from tinyvirat.models.blocks import SuperResolved, check_counts
 from tinyvirat.models.dvsr import DVSRConfig, ProgressiveDVSRConfig
 from tinyvirat.models.i3d import I3DConfig
 from tinyvirat.models.resnet3d import ResNet3DConfig
@@ -29,7 +29,8 @@ class RecognizerConfig:
         side: the side in pixels that the classifier is given; published: 112.
         zero_to_one: the classifier is fed [0, 1] instead of [-1, 1] (published code: the ResNets).
         mask: multiply the enlarged clip with the attention map before classifying. Published: not
-            after the attention phase; an option to measure.
+            after the attention phase; an option to measure. A clip that is only resized has no map
+            and is classified whole.
     """
 
     classifier: ClassifierConfig
@@ -37,6 +38,11 @@ class RecognizerConfig:
     side: int = 112
     zero_to_one: bool = False
     mask: bool = False
+
+    def __post_init__(self) -> None:
+        check_counts(side=self.side)
+        if self.mask and not getattr(self.super_resolution, "attention", False):
+            raise ValueError("mask needs a super_resolution with attention: true")
 
     def build(self) -> Recognizer:
         """The network, with fresh weights."""
@@ -59,12 +65,16 @@ class Recognizer(nn.Module):
         self.classifier: nn.Module = config.classifier.build()
 
     def enlarge(self, x_BCTHW: Tensor) -> SuperResolved:
-        """The clip as the classifier will see it, in [-1, 1] but not clamped, and the map."""
+        """The clip as the classifier will see it, in [-1, 1] but not clamped, and its map."""
         side = (self.config.side, self.config.side)
         if self.super_resolution is None:
             return SuperResolved(resize(x_BCTHW, side), None)
         enlarged: SuperResolved = self.super_resolution(x_BCTHW)
-        return enlarged._replace(video_BCTHW=resize(enlarged.video_BCTHW, side))
+        attention = enlarged.attention_B1THW
+        return SuperResolved(
+            resize(enlarged.video_BCTHW, side),
+            None if attention is None else resize(attention, side, "bilinear"),
+        )
 
     def classify(self, video_BCTHW: Tensor) -> Tensor:
         """Logits of clips that are already large, in [-1, 1]."""
@@ -78,16 +88,10 @@ class Recognizer(nn.Module):
 
         Args:
             x_BCTHW: RGB in [-1, 1].
-
-        Raises:
-            ValueError: `mask` is set and the super-resolution network gives no attention map.
         """
-        enlarged = self.enlarge(x_BCTHW)
-        video = enlarged.video_BCTHW
-        if self.config.mask:
-            if enlarged.attention_B1THW is None:
-                raise ValueError("mask: the super-resolution network gives no attention map")
-            video = masked(video, enlarged.attention_B1THW)
+        video, attention = self.enlarge(x_BCTHW)
+        if self.config.mask and attention is not None:
+            video = masked(video, attention)
         return self.classify(video)
 
 

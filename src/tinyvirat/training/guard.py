@@ -1,9 +1,9 @@
 """A guard against wrong gradients of short bfloat16 convolutions on the CPU.
 
-PyTorch 2.13's CPU build gives garbage (infinite, NaN, or plausible but wrong) for the weight gradient
-of a bfloat16 3 x 3 x 3 convolution over exactly 2 frames, on processors with AVX-512 BF16 and no
-AMX; I3D has such layers for 16-frame clips. The forward pass and the input's gradient are right.
-Those layers are small: computing them in float32 costs little.
+PyTorch 2.13's CPU build gives garbage (infinite, NaN, or plausible but wrong) for the weight
+gradient of a bfloat16 3 x 3 x 3 convolution over exactly 2 frames, on processors with AVX-512 BF16
+and no AMX; I3D has such layers for 16-frame clips. The forward pass and the input's gradient are
+right. Those layers are small: computing them in float32 costs little.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from tinyvirat.models.dvsr import DVSR, DVSRConfig, ProgressiveDVSR, ProgressiveDVSRConfig
@@ -13,7 +13,9 @@ from tinyvirat.models.importers.rebuild import (
     ImportWeightsError,
     TensorMap,
     load_renamed,
+    renamed,
     shape_of,
+    values_named,
 )
 
 DENSE = r"RDB(\d)\.conv(\d)\.conv_spatial"
@@ -37,11 +39,12 @@ def import_prog_dvsr(tensors: TensorMap) -> ProgressiveDVSR:
             f"layout {PROG_DVSR}: {stages} output heads (`rgb_proj`), not 1 to 3"
         )
     attention = any(name.startswith("saliency_dec.") for name in tensors)
-    network = ProgressiveDVSRConfig(2**stages, channels, growth, attention).build()
-    return load_renamed(network, {_prog_name(n, stages): t for n, t in tensors.items()}, PROG_DVSR)
+    with values_named(PROG_DVSR), torch.device("meta"):
+        network = ProgressiveDVSRConfig(2**stages, channels, growth, attention).build()
+    return load_renamed(network, renamed(tensors, _prog_name, PROG_DVSR), PROG_DVSR)
 
 
-def _prog_name(name: str, stages: int) -> str:
+def _prog_name(name: str) -> str:
     """Our name for a tensor of theirs; what matches nothing is kept and complained of later."""
     match = re.fullmatch(r"res_hall\.(\d+)\." + DENSE + r"\.(\w+)", name)
     if match:
@@ -80,8 +83,9 @@ def import_dvsr(tensors: TensorMap) -> DVSR:
         raise ImportWeightsError(
             f"layout {DVSR_LAYOUT}: {doublings} enlarging layers (`up_hall`), not 1 to 3"
         )
-    network = DVSRConfig(2**doublings, channels, growth, blocks).build()
-    return load_renamed(network, {_dvsr_name(n): t for n, t in tensors.items()}, DVSR_LAYOUT)
+    with values_named(DVSR_LAYOUT), torch.device("meta"):
+        network = DVSRConfig(2**doublings, channels, growth, blocks).build()
+    return load_renamed(network, renamed(tensors, _dvsr_name, DVSR_LAYOUT), DVSR_LAYOUT)
 
 
 def _dvsr_name(name: str) -> str:
@@ -107,29 +111,38 @@ def fold_spectral_norm(tensors: TensorMap) -> dict[str, Tensor]:
     """Replaces PyTorch's older spectral-norm parameters by the weights they stand for.
 
     `weight_orig`, `weight_u` and `weight_v` become `weight = weight_orig / (u . W v)` with W
-    reshaped to (out, -1). A checkpoint without `weight_v` (the very first form) gives it as W^T u,
-    normalised.
+    reshaped to (out, -1); computed in float64, kept in the dtype of `weight_orig`. A checkpoint
+    without `weight_v` (the very first form) gives it as W^T u, normalised.
+
+    Raises:
+        ImportWeightsError: a vector is missing or misshapen, or the norm is zero or not a number.
     """
-    folded = {name: t for name, t in tensors.items() if not _is_spectral(name)}
-    for name, original in tensors.items():
-        if not name.endswith("weight_orig"):
-            continue
-        stem = name.removesuffix("_orig")
-        if f"{stem}_u" not in tensors:
-            raise ImportWeightsError(f"{name} has no {stem}_u beside it: spectral norm needs it")
-        matrix = original.reshape(original.shape[0], -1)
-        u = tensors[f"{stem}_u"]
-        v = tensors.get(f"{stem}_v")
-        if v is None:
-            v = torch.nn.functional.normalize(matrix.T @ u, dim=0)
-        if u.shape != matrix.shape[:1] or v.shape != matrix.shape[1:]:
-            raise ImportWeightsError(
-                f"{stem}_u and {stem}_v are {tuple(u.shape)} and {tuple(v.shape)}, "
-                f"not {tuple(matrix.shape[:1])} and {tuple(matrix.shape[1:])}"
-            )
-        folded[stem] = original / torch.dot(u, matrix @ v)
+    folded = dict(tensors)
+    for name in tensors:
+        if name.endswith("weight_orig"):
+            stem = name.removesuffix("_orig")
+            for part in ("_orig", "_u", "_v"):
+                folded.pop(stem + part, None)
+            folded[stem] = _folded(tensors, stem)
     return folded
 
 
-def _is_spectral(name: str, ends: Sequence[str] = ("weight_orig", "weight_u", "weight_v")) -> bool:
-    return name.endswith(tuple(ends))
+def _folded(tensors: TensorMap, stem: str) -> Tensor:
+    original = tensors[f"{stem}_orig"]
+    matrix = original.double().reshape(original.shape[0], -1)
+    vectors: dict[str, Tensor] = {}
+    for part, length in (("_u", matrix.shape[0]), ("_v", matrix.shape[1])):
+        vector = tensors.get(stem + part)
+        if vector is None and part == "_v":
+            vector = F.normalize(matrix.T @ vectors["_u"], dim=0)
+        if vector is None:
+            raise ImportWeightsError(f"{stem}_orig has no {stem}_u beside it: both are needed")
+        if vector.shape != (length,):
+            raise ImportWeightsError(
+                f"{stem}{part} is {tuple(vector.shape)}, not {(length,)} as {stem}_orig needs it"
+            )
+        vectors[part] = vector.double()
+    norm = torch.dot(vectors["_u"], matrix @ vectors["_v"])
+    if norm == 0 or not torch.isfinite(norm):
+        raise ImportWeightsError(f"{stem}_orig has the spectral norm {norm.item()}")
+    return (original.double() / norm).to(original.dtype)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -33,10 +34,36 @@ def shape_of(tensors: TensorMap, name: str, layout: str) -> tuple[int, ...]:
     return tuple(tensors[name].shape)
 
 
+@contextmanager
+def values_named(layout: str) -> Iterator[None]:
+    """Turns a value that a configuration refuses into an error of the checkpoint it comes from."""
+    try:
+        yield
+    except ValueError as error:
+        raise ImportWeightsError(f"layout {layout}: {error}") from error
+
+
+def renamed(tensors: TensorMap, name_of: Callable[[str], str], layout: str) -> dict[str, Tensor]:
+    """The tensors under the names that `name_of` gives them.
+
+    Raises:
+        ImportWeightsError: two of them stand for the same tensor.
+    """
+    ours: dict[str, str] = {}
+    for theirs in tensors:
+        other = ours.setdefault(name_of(theirs), theirs)
+        if other != theirs:
+            raise ImportWeightsError(
+                f"layout {layout}: {other!r} and {theirs!r} stand for the same tensor"
+            )
+    return {name: tensors[theirs] for name, theirs in ours.items()}
+
+
 def load_renamed(network: Network, tensors: TensorMap, layout: str) -> Network:
     """Gives `network` the tensors, already under its own names, in their own dtype.
 
-    The network is in evaluation mode afterwards. The `num_batches_tracked` counters may be missing.
+    The network, which may be on the meta device, is on the tensors' device and in evaluation mode
+    afterwards. The `num_batches_tracked` counters may be missing.
 
     Raises:
         ImportWeightsError: names the tensors that are missing, unexpected or of another shape.
@@ -59,7 +86,9 @@ def load_renamed(network: Network, tensors: TensorMap, layout: str) -> Network:
             f"layout {layout}: the checkpoint {'; '.join(complaints)} (names as in this package)"
         )
     filled = {
-        name: tensors[name].detach().clone() if name in tensors else torch.zeros_like(default)
+        name: tensors[name].detach().clone()
+        if name in tensors
+        else torch.zeros(default.shape, dtype=default.dtype)
         for name, default in wanted.items()
     }
     network.load_state_dict(filled, assign=True)
