@@ -38,7 +38,7 @@ class Journal:
         self.path = run / METRICS
         rows = [r for r in read_metrics(self.path) if r["step"] <= done.get(r["phase"], -1)]
         write_text(self.path, "".join(json.dumps(row) + "\n" for row in rows))
-        self._file = self.path.open("a", encoding="utf-8")
+        self._file = self.path.open("a", encoding="utf-8", buffering=1)
         self._events = SummaryWriter(str(run / "tensorboard"), purge_step=sum(done.values()))
 
     def __enter__(self) -> Journal:

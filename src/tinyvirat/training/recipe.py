@@ -292,6 +292,21 @@ def load_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
         raise RecipeError(str(error)) from error
 
 
+def with_overrides(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
+    """A recipe with some values replaced: `key.key=value` each, as for `load_recipe`.
+
+    Raises:
+        RecipeError: as `load_recipe`.
+    """
+    data = to_plain(recipe, NETWORKS)
+    for override in overrides:
+        _override(data, override)
+    try:
+        return from_plain(Recipe, data, where=f"recipe {recipe.name!r}", tags=NETWORKS)
+    except PlainDataError as error:
+        raise RecipeError(str(error)) from error
+
+
 def recipe_text(recipe: Recipe) -> str:
     """A recipe with every value spelled out, as YAML that `load_recipe` reads."""
     text: str = yaml.safe_dump(to_plain(recipe, NETWORKS), sort_keys=False, width=100)
