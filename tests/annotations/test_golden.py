@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyvirat.annotations import Annotations, read_annotations
-from tinyvirat.annotations import kpf_stream
+from tinyvirat.annotations import Annotations, kpf_stream, read_annotations
 from tinyvirat.annotations.actev import read_actev_videos
 from tinyvirat.annotations.kpf import read_kpf
 

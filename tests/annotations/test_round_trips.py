@@ -21,13 +21,13 @@ from tinyvirat.annotations import (
     find_annotations,
     read_annotations,
 )
-from tinyvirat.annotations.actev import read_actev, read_actev_videos, write_actev
+from tinyvirat.annotations.actev import read_actev, write_actev
 from tinyvirat.annotations.building import MAX_FRAME, MAX_ID, MAX_PIXEL, normal_type
 from tinyvirat.annotations.kpf import write_kpf
 from tinyvirat.annotations.virat_text import EVENT_NAMES, OBJECT_TYPES, write_virat
 
 SETTINGS = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 whole = st.integers(-MAX_PIXEL, MAX_PIXEL - 1).map(float)

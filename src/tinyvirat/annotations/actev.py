@@ -327,17 +327,23 @@ def _written_out(
     return np.repeat(starts_N, counts_N) + within_T, np.repeat(boxes_N4, counts_N, axis=0)
 
 
+def _spelt(place: Place) -> str:
+    """A place as a script would write it: `activities[3].objects[0]`."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    return "".join(steps).removeprefix(".")
+
+
 def _mapping(value: Any, place: Place) -> dict[str, Any]:
     if isinstance(value, RepeatedKeys):
         raise _PlaceError(place, "a key of this object comes twice")
     if not isinstance(value, dict):
-        raise _PlaceError(place, f"{place[-1]} is missing or no JSON object")
+        raise _PlaceError(place, f"{_spelt(place)} is missing or no JSON object")
     return value
 
 
 def _name(value: Any, place: Place) -> str:
     if not isinstance(value, str):
-        raise _PlaceError(place, f"{place[-1]} is missing or no text")
+        raise _PlaceError(place, f"{_spelt(place)} is missing or no text")
     reason = name_reason(value)
     if reason is not None:
         raise _PlaceError(place, reason)

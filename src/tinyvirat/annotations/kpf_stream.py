@@ -42,10 +42,10 @@ _TAGS = frozenset({None, "!", *(f"tag:yaml.org,2002:{kind}" for kind in _PLAIN_T
 
 _INTEGER = r"[0-9]{1,19}"
 _NUMBER = r"[-+]?[0-9]{1,12}(?:\.[0-9]{0,20})?(?:[eE][-+]?[0-9]{1,3})?"
-_OTHER = r"(?:'[^'\n]{0,64}'|\"[^\"\\\n]{0,64}\"|[^][{},:#&*!|>%@`'\"]{0,64})"
+_OTHER = r"(?:'[^'\n]{0,64}+'|\"[^\"\\\n]{0,64}+\"|[^][{},:#&*!|>%@`'\"]{0,64}+)"
 
 _BLANK = re.compile(r"(?:[\s,]+|\#[^\n]*|(?:---|\.\.\.)(?=\s|\Z)|%[^\n]*)*")
-_ENTRY = r"\{\s*['\"]?(?:geom|act|types|regions|meta)['\"]?\s*:"
+_ENTRY = r"\{\s*+['\"]?(?:geom|act|types|regions|meta)['\"]?\s*+:"
 _TOKEN = re.compile(
     rf"(?P<entry>{_ENTRY})|[][{{}}]"
     r"|(?<=[\s,:\[{])(?:'[^']*(?:''[^']*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\"|(?P<open>['\"])|\#[^\n]*)",
@@ -82,7 +82,9 @@ def load_tree(text: str) -> Tree:
                 open_nodes.pop()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise RecordError(f"not YAML: {error.problem}", mark.line if mark else 0) from None
+        # What is missing at the end is marked in the line after it.
+        line = min(mark.line, text.count("\n")) if mark else 0
+        raise RecordError(f"not YAML: {error.problem}", line) from None
     except yaml.YAMLError as error:
         raise RecordError(f"not YAML: {str(error).splitlines()[0]}") from None
     if len(root) != 1:
@@ -177,20 +179,22 @@ def geometry_pattern(keys: tuple[str, ...], separator: str = "") -> re.Pattern[s
     Returns:
         The expression; its groups are named `id1`, `ts0`, `x1`, `y1`, `x2`, `y2`.
     """
-    corners = r"\s+".join(rf"(?P<{name}>{_NUMBER})" for name in ("x1", "y1", "x2", "y2"))
+    # Everything that may be space takes all of it at once (`+`): a record of a million spaces must
+    # not be tried with every share of them.
+    corners = r"\s++".join(rf"(?P<{name}>{_NUMBER})" for name in ("x1", "y1", "x2", "y2"))
     values = {
         "id1": rf"(?P<id1>{_INTEGER})",
         "ts0": rf"(?P<ts0>{_INTEGER})",
-        "g0": rf"(?P<quote>['\"]?)\s*{corners}\s*(?P=quote)",
+        "g0": rf"(?P<quote>['\"]?)\s*+{corners}\s*+(?P=quote)",
     }
-    pairs = r"\s*,\s*".join(_key(key) + values.get(key, _OTHER) for key in keys)
-    return re.compile(rf"{separator}\{{\s*{_key('geom')}\{{\s*{pairs}\s*\}}\s*\}}")
+    pairs = r"\s*+,\s*+".join(_key(key) + values.get(key, _OTHER) for key in keys)
+    return re.compile(rf"{separator}\{{\s*+{_key('geom')}\{{\s*+{pairs}\s*+\}}\s*+\}}")
 
 
 def _key(name: str) -> str:
     """The expression for a key with its colon, which only a quoted key may stand close to."""
     text = re.escape(name)
-    return rf"(?:'{text}'\s*:\s*|\"{text}\"\s*:\s*|{text}[ \t]*:\s+)"
+    return rf"(?:'{text}'\s*+:\s*+|\"{text}\"\s*+:\s*+|{text}[ \t]*+:\s++)"
 
 
 class KpfStream:
@@ -219,7 +223,7 @@ class KpfStream:
         self._ended = False  # nothing more to read
         self._list_open = False  # in a flow list whose bracket is not yet closed
         self._next_item: re.Pattern[str] | None = None  # what begins an item of a block list
-        self._separator = r"[\s,]*"
+        self._separator = r"[\s,]*+"
         self._shapes: dict[tuple[str, ...], re.Pattern[str]] = {}
 
     @property
@@ -241,6 +245,8 @@ class KpfStream:
         while not self._skip_blank():
             if self._ended:
                 return False
+            if len(self._text) > MAX_RECORD:
+                raise AnnotationError(f"{self._path}: begins with {MAX_RECORD} characters of blank")
             self._fill()
         first = self._text[self._at]
         if first == "[":
@@ -250,7 +256,7 @@ class KpfStream:
             line_start = self._text.rfind("\n", 0, self._at) + 1
             indent = re.escape(self._text[line_start : self._at])
             self._next_item = re.compile(rf"\n(?={indent}-\s|---|\.\.\.)")
-            self._separator = r"\s*-[ \t]+"
+            self._separator = r"\s*+-[ \t]++"
         elif first != "{":
             raise AnnotationError(
                 f"{self._path}, line {self._line_at(self._at)}: KPF begins with '- {{', '[{{' or "
@@ -272,7 +278,7 @@ class KpfStream:
                 break
             self._start, self._at = self._at, end
             try:
-                record = self._read(self._text[self._start : end])
+                record = self._read(self._text[self._start : end].rstrip())
             except RecordError as error:
                 self._report(error)
             else:
@@ -349,20 +355,22 @@ class KpfStream:
         """The end of the flow mapping that begins here; `None` when it is not yet read."""
         if self._text[self._at] != "{":
             raise RecordError(f"no record: {shortened(self._text[self._at : self._at + 100])}")
-        depth = 0
+        opened = ""
         for token in _TOKEN.finditer(self._text, self._at):
             if token["open"]:
                 return None
             mark = token.group()[0]
-            if token["entry"] and depth:
+            if token["entry"] and opened:
                 raise RecordError("the record is not closed where the next begins")
             if mark in "{[":
-                depth += 1
-                if depth > MAX_DEPTH:
+                opened += mark
+                if len(opened) > MAX_DEPTH:
                     raise RecordError(f"nested deeper than {MAX_DEPTH} levels")
             elif mark in "]}":
-                depth -= 1
-                if depth == 0:
+                if opened[-1] != ("[" if mark == "]" else "{"):
+                    raise RecordError(f"a {mark} where {opened[-1]} is open")
+                opened = opened[:-1]
+                if not opened:
                     return token.end()
         return None
 

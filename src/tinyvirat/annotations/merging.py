@@ -14,6 +14,10 @@ import numpy as np
 
 from tinyvirat.annotations.records import BoxArray, FrameArray, Track
 
+MOST_COMPARED = 20
+"""With so many tracks of its number an object is compared, the latest; a bound on the time that
+thousands of activities take which all number their objects from 1."""
+
 
 @dataclass(frozen=True, eq=False)
 class LocalObject:
@@ -40,17 +44,38 @@ class LocalObject:
             return False
         if not (len(self.frames_T) and len(other.frames_T)):
             return len(self.frames_T) == len(other.frames_T)
-        _, mine, theirs = np.intersect1d(
-            self.frames_T, other.frames_T, assume_unique=True, return_indices=True
-        )
-        return len(mine) > 0 and np.array_equal(self.boxes_T4[mine], other.boxes_T4[theirs])
+        mine, theirs = _shared(self.frames_T, other.frames_T)
+        boxes_M4 = self.boxes_T4[mine]
+        return len(boxes_M4) > 0 and np.array_equal(boxes_M4, other.boxes_T4[theirs])
 
     def joined(self, other: LocalObject) -> LocalObject:
         """The frames of both, of two objects that agree."""
+        mine, _ = _shared(self.frames_T, other.frames_T)
+        if len(self.frames_T[mine]) == len(other.frames_T):
+            return self
         frames_T = np.concatenate([self.frames_T, other.frames_T])
         boxes_T4 = np.concatenate([self.boxes_T4, other.boxes_T4])
         frames_T, first = np.unique(frames_T, return_index=True)
         return LocalObject(self.id, self.type, frames_T, boxes_T4[first])
+
+
+def _shared(
+    one_T: FrameArray, other_T: FrameArray
+) -> tuple[slice | FrameArray, slice | FrameArray]:
+    """Where in each of two increasing rows of frames those are that both have."""
+    if not (len(one_T) and len(other_T)):
+        return slice(0, 0), slice(0, 0)
+    first, last = max(one_T[0], other_T[0]), min(one_T[-1], other_T[-1])
+    if last < first:
+        return slice(0, 0), slice(0, 0)
+    if all(row_T[-1] - row_T[0] + 1 == len(row_T) for row_T in (one_T, other_T)):
+        # Without pauses, which is how objects mostly are, there is nothing to search.
+        return (
+            slice(first - one_T[0], last - one_T[0] + 1),
+            slice(first - other_T[0], last - other_T[0] + 1),
+        )
+    _, one, other = np.intersect1d(one_T, other_T, assume_unique=True, return_indices=True)
+    return one, other
 
 
 def settled(
@@ -58,8 +83,9 @@ def settled(
 ) -> tuple[tuple[Track, ...], list[list[int]]]:
     """Makes tracks of the objects of some activities.
 
-    Objects with the same number that agree become one track. Of those that do not, the first keeps
-    the number and each other gets the lowest that no object has.
+    Objects with the same number that agree become one track (of more than `MOST_COMPARED` with one
+    number, the latest are looked at). Of those that do not, the first keeps the number and each
+    other gets the lowest that no object has.
 
     Args:
         activities: the objects of each activity.
@@ -76,7 +102,8 @@ def settled(
         actors.append([])
         for item in objects:
             same = known_as.setdefault(item.id, [])
-            track_id = next((each for each in same if tracks[each].agrees(item)), None)
+            candidates = (each for each in same[-MOST_COMPARED:] if tracks[each].agrees(item))
+            track_id = next(candidates, None)
             if track_id is None:
                 track_id = next(free) if same else item.id
                 same.append(track_id)
