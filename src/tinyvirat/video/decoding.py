@@ -70,7 +70,7 @@ class Decoding:
         self._path = path
         self._known = known
         self._due: list[int] = []
-        self._some_lost = False
+        self._irregular = False
         self._open(threads)
         self._clock = _Clock(self.fps, self.stream.time_base)
         self._ahead: Picture | None = None
@@ -115,30 +115,33 @@ class Decoding:
         self.container.close()
 
     def _numbered(self) -> Generator[Picture]:
+        """Pictures with their numbers: counted, and from the first loss on, by the timetable."""
         index = 0
         shown: VideoFrame | None = None
         for pixels in self._from_the_first():
             if shown is None:
                 self._known.begins(pixels.pts, interlaced=pixels.interlaced_frame)
-            else:
-                for pts in self._lost(index, pixels.pts):
-                    yield Picture(index, self._clock.time(pts), shown)
-                    index += 1
+            elif (table := self._needed_table()) is not None:
+                place = table.index_of(pixels.pts)
+                if place is None or place < index:
+                    continue
+                yield from self._repeated(shown, table, index, place)
+                index = place
             yield Picture(index, self._clock.time(pixels.pts), pixels)
             shown = pixels
             index += 1
-        if shown is not None:
-            for pts in self._lost(index, None):
-                yield Picture(index, self._clock.time(pts), shown)
-                index += 1
+        if shown is not None and (table := self._needed_table()) is not None:
+            yield from self._repeated(shown, table, index, len(table))
 
-    def _lost(self, index: int, until: int | None) -> list[int]:
-        """The times of the frames from `index` on that damage has cost, up to time `until`."""
-        table = self._known.timetable() if self._some_lost else None
-        if table is None:
-            return []
-        stop = len(table) if until is None else table.index_of(until)
-        return [] if stop is None else table.pts_N[index:stop].tolist()
+    def _needed_table(self) -> Timetable | None:
+        return self._known.timetable() if self._irregular else None
+
+    def _repeated(
+        self, shown: VideoFrame, table: Timetable, start: int, stop: int
+    ) -> Iterator[Picture]:
+        """A picture again for each of the lost frames `[start, stop)` after it."""
+        for index in range(start, stop):
+            yield Picture(index, self._clock.time(int(table.pts_N[index])), shown)
 
     def _jumped(self, table: Timetable, wanted: int) -> Generator[Picture]:
         key = index = table.key_before(wanted) or 0
@@ -178,7 +181,7 @@ class Decoding:
         yield from islice(self._decoded(strict=False), given, None)
 
     def _decoded(self, *, strict: bool) -> Iterator[VideoFrame]:
-        """Pictures as the decoder gives them; notes the packets whose time passes without one."""
+        """Pictures as the decoder gives them; notes whether each packet has its own in its turn."""
         self._due = []
         for packet in chain(self._packets(), [None]):
             if packet is not None and packet.pts is not None and not packet.is_discard:
@@ -192,20 +195,25 @@ class Decoding:
             for pixels in pictures:
                 self._arrived(pixels.pts)
                 yield pixels
-        self._some_lost = self._some_lost or bool(self._due)
+        self._irregular = self._irregular or bool(self._due)
 
     def _arrived(self, pts: int | None) -> None:
-        while pts is not None and self._due and self._due[0] <= pts:
-            if heappop(self._due) < pts:
-                self._some_lost = True
+        due = heappop(self._due) if self._due else None
+        while due is not None and pts is not None and due < pts:
+            self._irregular = True
+            due = heappop(self._due) if self._due else None
+        if due != pts:
+            self._irregular = True
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         packets = self.container.demux(self.stream)
         while True:
             try:
                 packet = next(packets, None)
-            except av.FFmpegError:
-                return  # The file ends here, whatever its header promised.
+            except (av.FFmpegError, IndexError):
+                # The file ends here, whatever its header promised. The IndexError is PyAV's own,
+                # for a transport stream in which another stream turns up late.
+                return
             if packet is None:
                 return
             if packet.size:

@@ -119,7 +119,7 @@ class FrameMap:
 
     Attributes:
         count: how many frames there are, once a pass has gone over all of them.
-        may_jump: whether no jump has gone wrong.
+        may_jump: whether nothing has spoken against jumps yet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -143,15 +143,11 @@ class FrameMap:
         """The proven times of all frames; None where there is no proof or it was found wrong."""
         if self._trusted and self._table is None:
             self._table = timetable(self._path)
-            self._trusted = (
-                self._table is not None
-                and self._table.pts_N[0] == self._first
-                and self.count in (None, len(self._table))
-            )
+            self._trusted = self._table is not None and self._table.pts_N[0] == self._first
         return self._table if self._trusted else None
 
     def counted(self, frames: int) -> None:
         """Learns from a pass that went over the whole file."""
         self.count = frames
         if self._table is not None and len(self._table) != frames:
-            self._trusted = False
+            self.may_jump = False
