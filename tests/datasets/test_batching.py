@@ -26,6 +26,7 @@ def test_an_evaluation_takes_every_clip_once_whatever_the_ranks(
     assert flat(alone) == [(epoch, index) for index in range(size)]
     assert len(alone) == plan.batches
     parts = [replace(plan, rank=rank, ranks=ranks) for rank in range(ranks)]
+    assert all(batch for part in parts for batch in part.keys(epoch))
     shared = [key for part in parts for key in flat(list(part.keys(epoch)))]
     assert sorted(shared) == flat(alone)
 
@@ -79,6 +80,7 @@ def test_weights_draw_rare_clips_more_often() -> None:
         ({"size": 0}, "1 or more"),
         ({"batch_size": 0}, "1 or more"),
         ({"batch_size": 9}, "cannot be filled from 8"),
+        ({"seed": -1}, "the seed is -1"),
         ({"rank": 2, "ranks": 2}, "process 2 of 2"),
         ({"batch_size": 4, "ranks": 3}, "multiple of 3"),
         ({"weights": (1.0,)}, "1 weights for 8 clips"),

@@ -138,6 +138,7 @@ def test_links_and_names_that_cannot_be_held_are_told(tmp_path: Path, make_clip:
         (["run/a.mp4"], {"group": "g[0-9]+"}, r"a.mp4: the group 'g\[0-9\]\+' is not found"),
         (["run/a.mp4"], {"group": "x*"}, "is not found"),
         (["run/a.mp4"], {"group": "("}, "not a regular expression"),
+        (["run/a.mp4"], {"workers": 0}, "workers is 0"),
         (["run/a.mp4"], {"fractions": (1.0, 0.0)}, "give three"),
         (["run/a.mp4"], {"fractions": (1.0, -0.1, 0.1)}, "none below 0"),
         (["run/a.mp4"], {"fractions": (0.0, 0.0, 0.0)}, "one at least above"),

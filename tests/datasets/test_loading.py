@@ -177,7 +177,7 @@ def test_what_is_never_skipped(clips: Manifest, tmp_path: Path) -> None:
     cached = dataset(clips, cache=FrameCache(tmp_path / "file"))
     with pytest.raises(CacheError):
         _ = cached[(0, 0)]
-    with pytest.raises(LoadingError, match="the cache cannot be used"):
+    with pytest.raises(LoadingError, match=r"^\S*/file: the cache cannot be used"):
         list(ClipLoader(cached, BatchPlan(SIZE, 2), on_error="skip").epoch())
     with pytest.raises(LoadingError, match="must not skip"):
         ClipLoader(dataset(clips), BatchPlan(SIZE, 2, drop_last=False), on_error="skip")
@@ -188,6 +188,10 @@ def test_loaders_that_cannot_be(clips: Manifest) -> None:
         ClipLoader(dataset(clips), BatchPlan(6, 2))
     with pytest.raises(LoadingError, match="'raise' or 'skip'"):
         ClipLoader(dataset(clips), BatchPlan(SIZE, 2), on_error="pass")  # type: ignore[arg-type]
+    with pytest.raises(LoadingError, match="-1 workers"):
+        ClipLoader(dataset(clips), BatchPlan(SIZE, 2), workers=-1)
+    with pytest.raises(LoadingError, match="seed is -1"):
+        ClipDataset(clips, None, TRAIN, seed=-1)
     with pytest.raises(IndexError, match="none has index 7"):
         _ = dataset(clips)[(0, 7)]
 

@@ -63,6 +63,8 @@ class BatchPlan:
             raise BatchError(
                 f"{self.size} clips in batches of {self.batch_size}; both must be 1 or more"
             )
+        if self.seed < 0:
+            raise BatchError(f"the seed is {self.seed}; it must be 0 or more")
         if not 0 <= self.rank < self.ranks:
             raise BatchError(f"process {self.rank} of {self.ranks}; they are counted from 0")
         if self.drop_last and self.batch_size > self.size:

@@ -80,17 +80,19 @@ def scan_folder(
 
     Raises:
         FolderError: no such folder, no clips in it, none that can be read, splits beside classes,
-            fractions that are none, or a path in which `group` is not found.
+            fractions that are none, a path in which `group` is not found, or no workers.
         ManifestError: sub-folders named for splits, and a source in two of them; or a name that a
             manifest cannot hold.
     """
     shares = _checked_fractions(fractions)
     pattern = _compiled(group)
+    if workers is not None and workers < 1:
+        raise FolderError(f"workers is {workers}; it must be 1 or more")
     files, unreadable, ignored = _files(root)
     divided = _is_divided(root, files)
     sources = [_source(root, file, pattern) for file in files]
     drafts: list[ClipRecord] = []
-    with ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1) if workers is None else workers) as pool:
         found = pool.map(lambda file, source: _measure(root, file, divided, source), files, sources)
         for draft in track(found, "decoding", len(files)):
             if isinstance(draft, str):

@@ -143,6 +143,9 @@ class ClipDataset(Dataset[Sample]):
         short_side: larger frames are reduced to this short side, pixels (bilinear); `None` keeps
             them as they are.
         cache: where decoded clips are kept; `None` decodes each time.
+
+    Raises:
+        LoadingError: a seed below 0.
     """
 
     def __init__(
@@ -155,6 +158,8 @@ class ClipDataset(Dataset[Sample]):
         short_side: int | None = None,
         cache: FrameCache | None = None,
     ) -> None:
+        if seed < 0:
+            raise LoadingError(f"the seed is {seed}; it must be 0 or more")
         self.manifest = manifest
         self.records = manifest.records if records is None else tuple(records)
         self.sampler = sampler
@@ -253,7 +258,8 @@ class ClipLoader:
         skipped: clips left out so far.
 
     Raises:
-        LoadingError: the plan is for another number of clips, or `skip` for a plan that takes all.
+        LoadingError: the plan is for another number of clips, `skip` for a plan that takes all, or
+            a number out of its range.
     """
 
     def __init__(
@@ -270,6 +276,10 @@ class ClipLoader:
             raise LoadingError(f"the plan is for {plan.size} clips, there are {len(dataset)}")
         if on_error not in ("raise", "skip"):
             raise LoadingError(f"on_error is {on_error!r}; use 'raise' or 'skip'")
+        if workers < 0 or ahead < 1:
+            raise LoadingError(
+                f"{workers} workers that make {ahead} batches ahead; use 0 or more, and 1 or more"
+            )
         if on_error == "skip" and not plan.drop_last:
             raise LoadingError("an evaluation must not skip clips; use on_error='raise'")
         self.dataset = dataset
