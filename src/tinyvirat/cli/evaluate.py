@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_module
 from pathlib import Path
 from typing import Literal
 
@@ -45,13 +46,14 @@ def evaluate(
     """
     from accelerate import PartialState
 
+    from tinyvirat.common.plain import to_plain
     from tinyvirat.datasets.cache import FrameCache
     from tinyvirat.datasets.manifest import read_manifest
     from tinyvirat.evaluation.evaluate import predict
     from tinyvirat.evaluation.evaluate import quality as measure_quality
     from tinyvirat.evaluation.prediction_file import read_predictions
     from tinyvirat.evaluation.report import report_on, write_report
-    from tinyvirat.evaluation.tables import as_text, to_json
+    from tinyvirat.evaluation.tables import as_text
     from tinyvirat.evaluation.thresholds import tuned
     from tinyvirat.recognition.load import load
 
@@ -70,7 +72,7 @@ def evaluate(
         write_report(out, report, predictions)
         write_facts(out, run, manifest.path, inference.preprocess.sizes, found)
     if json:
-        print(to_json({"report": report, "quality": found}))
+        print(json_module.dumps(to_plain({"report": report, "quality": found}), indent=1))
     else:
         print("\n\n".join(as_text(table) for table in report.tables()))
         for name, one in (found or {}).items():
@@ -83,7 +85,7 @@ def write_facts(
 ) -> None:
     """Writes what the figures need beside them: command, commit, machine, and the quality."""
     from tinyvirat.common.files import write_text
-    from tinyvirat.evaluation.tables import to_json
+    from tinyvirat.common.plain import to_plain
     from tinyvirat.training.journal import environment
 
     facts = {
@@ -93,4 +95,4 @@ def write_facts(
         "quality": quality,
         "environment": environment(),
     }
-    write_text(out / "evaluation.json", to_json(facts) + "\n")
+    write_text(out / "evaluation.json", json_module.dumps(to_plain(facts), indent=1) + "\n")

@@ -38,6 +38,8 @@ def to_plain(value: Any, tags: Tags | None = None) -> Any:
         name = next((n for n, kind in (tags or {}).items() if type(value) is kind), None)
         data = {} if name is None else {TAG: name}
         return data | {f.name: to_plain(getattr(value, f.name), tags) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(one, tags) for key, one in value.items()}
     if isinstance(value, tuple | list):
         return [to_plain(one, tags) for one in value]
     if isinstance(value, Path | Fraction):
