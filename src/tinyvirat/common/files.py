@@ -75,7 +75,7 @@ def inside(root: Path, relative: str, *, where: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """The folder for downloads and decoded frames: `$TINYVIRAT_CACHE`, else `~/.cache/tinyvirat`."""
+    """The folder for weights and decoded frames: `$TINYVIRAT_CACHE`, else `~/.cache/tinyvirat`."""
     named = os.environ.get(CACHE_VARIABLE)
     if named:
         return Path(named).expanduser()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
@@ -53,6 +53,14 @@ class Segment:
     steps: int
     batch: int
     stage: int | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters of an optimiser that share a factor of its learning rate."""
+
+    parameters: Sequence[nn.Parameter]
+    factor: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -149,16 +157,26 @@ class Phase(ABC):
             if base.decay == "cosine":
                 factor = 0.5 * (1.0 + math.cos(math.pi * step / self.steps))
             for group in optimizer.param_groups:
-                group["lr"] = base.lr * factor
+                group["lr"] = base.lr * factor * group["factor"]
 
-    def _optimize(self, optimizers: Mapping[str, tuple[Optimizer, Iterable[nn.Parameter]]]) -> None:
+    def _optimize(self, optimizers: Mapping[str, tuple[Optimizer, Sequence[Group]]]) -> None:
         self.base = {name: base for name, (base, _) in optimizers.items()}
         self.optimizers = {
             name: torch.optim.Adam(
-                list(parameters), lr=base.lr, betas=base.betas, weight_decay=base.weight_decay
+                [{"params": list(g.parameters), "factor": g.factor} for g in groups],
+                lr=base.lr,
+                betas=base.betas,
+                weight_decay=base.weight_decay,
             )
-            for name, (base, parameters) in optimizers.items()
+            for name, (base, groups) in optimizers.items()
         }
+
+    def _classifier_groups(self, head_lr: float) -> list[Group]:
+        """The classifier's parameters, those of its last layer apart."""
+        head, rest = [], []
+        for name, parameter in self.network.classifier.named_parameters():
+            (head if name.startswith("head.") else rest).append(parameter)
+        return [Group(rest), Group(head, head_lr)]
 
     def _super_resolution(self) -> nn.Module:
         network = self.network.super_resolution
@@ -240,10 +258,13 @@ class Joint(Phase):
         self.segments = (_one_segment(settings, clips),)
         self._optimize(
             {
-                "generator": (settings.optimizer, self._super_resolution().parameters()),
+                "generator": (
+                    settings.optimizer,
+                    [Group(list(self._super_resolution().parameters()))],
+                ),
                 "classifier": (
                     settings.classifier_optimizer,
-                    self.network.classifier.parameters(),
+                    self._classifier_groups(settings.head_lr),
                 ),
             }
         )
@@ -303,10 +324,10 @@ class Classification(Phase):
         self.roles = ("data",)
         clips = setting.clips["data"]
         self.segments = (_one_segment(settings, clips),)
-        learning = list(self.network.classifier.parameters())
+        groups = self._classifier_groups(settings.head_lr)
         if self.network.super_resolution is not None and not settings.freeze_generator:
-            learning += list(self.network.super_resolution.parameters())
-        self._optimize({"classifier": (settings.optimizer, learning)})
+            groups.append(Group(list(self.network.super_resolution.parameters())))
+        self._optimize({"classifier": (settings.optimizer, groups)})
         self.weights_K: Tensor | None = None
         if settings.class_weights:
             self.weights_K = class_weights(setting.counts_K, clips, setting.labels)

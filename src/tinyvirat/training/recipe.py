@@ -134,6 +134,7 @@ class JointPhase:
         mask_to_grey: mask in [-1, 1] (published code) instead of [0, 1].
         optimizer: of generator and attention branch.
         classifier_optimizer: of the classifier.
+        head_lr: factor of the learning rate of the classifier's last layer, which is fresh; 1.
     """
 
     steps: int = 0
@@ -152,6 +153,7 @@ class JointPhase:
     mask_to_grey: bool = False
     optimizer: Optimizer = field(default_factory=Optimizer)
     classifier_optimizer: Optimizer = field(default_factory=Optimizer)
+    head_lr: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,8 @@ class ClassifierPhase:
         freeze_norm: keep the batch norms' statistics; for small batches.
         class_weights: weight the loss so that rare classes count.
         optimizer: of all that learns.
+        head_lr: factor of the learning rate of the last layer, which is fresh beside pretrained
+            ones; 1. A large factor lets a short training get off the ground.
     """
 
     steps: int = 0
@@ -178,6 +182,7 @@ class ClassifierPhase:
     freeze_norm: bool = False
     class_weights: bool = False
     optimizer: Optimizer = field(default_factory=Optimizer)
+    head_lr: float = 1.0
 
 
 @dataclass(frozen=True)
