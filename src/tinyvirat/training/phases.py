@@ -173,7 +173,8 @@ class Phase(ABC):
 
     def _classifier_groups(self, head_lr: float) -> list[Group]:
         """The classifier's parameters, those of its last layer apart."""
-        head, rest = [], []
+        head: list[nn.Parameter] = []
+        rest: list[nn.Parameter] = []
         for name, parameter in self.network.classifier.named_parameters():
             (head if name.startswith("head.") else rest).append(parameter)
         return [Group(rest), Group(head, head_lr)]
@@ -202,7 +203,7 @@ class SuperResolution(Phase):
             {
                 "generator": (
                     settings.optimizer,
-                    (p for p in network.parameters() if p not in branch),
+                    [Group([p for p in network.parameters() if p not in branch])],
                 )
             }
         )
