@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +13,14 @@ from numpy.typing import NDArray
 
 ROWS, COLUMNS = 2, 5
 """Numbers are written as ROWS * COLUMNS bits, one block each: 0 to 1023."""
+
+
+def colours(frames: int, height: int = 48, width: int = 80) -> NDArray[np.uint8]:
+    """Clips of colour blocks with a black first frame, frames_THWC."""
+    chance = np.random.default_rng(frames)
+    blocks = chance.integers(0, 256, (frames, -(-height // 8), -(-width // 8), 3), dtype=np.uint8)
+    blocks[0] = 0
+    return blocks.repeat(8, axis=1).repeat(8, axis=2)[:, :height, :width]
 
 
 def coded(number: int, height: int = 48, width: int = 80) -> NDArray[np.uint8]:
@@ -63,6 +71,16 @@ class Recipe:
     )
     container: dict[str, str] = field(default_factory=dict)
     matrix: Sequence[int] | None = None
+    colourful: bool = False
+    colour_matrix: int = 5
+    full_range: bool = False
+
+    def pictures(self) -> Iterator[NDArray[np.uint8]]:
+        """The frames: numbered, or blocks of colour."""
+        if self.colourful:
+            yield from colours(self.frames, self.height, self.width)
+        else:
+            yield from (coded(n, self.height, self.width) for n in range(self.frames))
 
 
 def encode(path: Path, recipe: Recipe | None = None, **changes: object) -> Path:
@@ -73,12 +91,17 @@ def encode(path: Path, recipe: Recipe | None = None, **changes: object) -> Path:
         stream.width, stream.height, stream.pix_fmt = recipe.width, recipe.height, recipe.pixels
         stream.codec_context.time_base = recipe.time_base or 1 / recipe.fps
         stream.codec_context.thread_count = 1
+        stream.codec_context.colorspace = recipe.colour_matrix
+        stream.codec_context.color_range = 2 if recipe.full_range else 1
         if recipe.matrix is not None:
             stream.set_display_matrix(recipe.matrix)
         container.start_encoding()
-        for number in range(recipe.frames):
-            picture = coded(number, recipe.height, recipe.width)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        for number, picture in enumerate(recipe.pictures()):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
+                format=recipe.pixels,
+                dst_colorspace=recipe.colour_matrix,
+                dst_color_range=2 if recipe.full_range else 1,
+            )
             frame.pts = number if recipe.pts is None else recipe.pts[number]
             frame.time_base = stream.codec_context.time_base
             container.mux(stream.encode(frame))

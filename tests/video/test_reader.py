@@ -12,7 +12,7 @@ import pytest
 
 from tinyvirat.video import Clip, VideoError, open_video, read_clip
 
-from .clips import coded, copy, cut, damage, encode, number_of, numbers_of, speak
+from .clips import Recipe, coded, colours, copy, cut, damage, encode, number_of, numbers_of, speak
 
 ODD_TIMES = np.cumsum(np.random.default_rng(7).integers(1, 90, 60)).tolist()
 
@@ -97,6 +97,38 @@ def test_both_decoders_give_the_same_pixels_and_times(folder: Path, name: str) -
     np.testing.assert_array_equal(ours.frames_THWC, theirs.frames_THWC)
     np.testing.assert_array_equal(ours.times_T, theirs.times_T)
     assert ours.fps == theirs.fps
+
+
+@pytest.mark.parametrize("colour_matrix", [1, 5, 9])
+@pytest.mark.parametrize(
+    ("pixels", "full_range"),
+    [
+        ("yuv420p", False),
+        ("yuv420p", True),
+        ("yuvj420p", True),
+        ("yuv422p", False),
+        ("yuv444p", False),
+        ("yuv420p10le", False),
+    ],
+)
+def test_both_decoders_give_the_same_colours(
+    tmp_path: Path, pixels: str, full_range: bool, colour_matrix: int
+) -> None:
+    recipe = Recipe(
+        frames=12,
+        pixels=pixels,
+        colourful=True,
+        full_range=full_range,
+        colour_matrix=colour_matrix,
+        options={"crf": "4"},
+    )
+    path = encode(tmp_path / "colours.mp4", recipe)
+    ours, theirs = read_clip(path, decoder="pyav"), read_clip(path, decoder="torchcodec")
+    np.testing.assert_array_equal(ours.frames_THWC, theirs.frames_THWC)
+    # Inside the blocks, where no halved colour plane blurs, the colours are those encoded.
+    inside = (slice(None), slice(3, None, 8), slice(3, None, 8))
+    error = np.abs(ours.frames_THWC[inside].astype(int) - colours(12)[inside])
+    assert np.quantile(error, 0.95) <= 8
 
 
 def test_times_are_the_files_own(folder: Path, decoder: str) -> None:

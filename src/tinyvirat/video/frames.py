@@ -88,7 +88,7 @@ class FrameSource(Protocol):
         ...
 
     def count(self) -> int:
-        """How many frames decode."""
+        """How many frames there are."""
         ...
 
     def close(self) -> None:

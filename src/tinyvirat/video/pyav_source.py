@@ -67,13 +67,13 @@ class PyavSource:
             if picture is None:
                 raise VideoError(
                     self._path,
-                    f"frame {index} was asked for, but it has {self._reading.end} frames that "
-                    f"decode, numbered 0 to {(self._reading.end or 1) - 1}",
+                    f"frame {index} was asked for, but it has {self._reading.end} frames, "
+                    f"numbered 0 to {(self._reading.end or 1) - 1}",
                 )
             yield self._frame(picture)
 
     def count(self) -> int:
-        """How many frames decode."""
+        """How many frames there are."""
         if self.known.count is None:
             decoding, self._begun = (
                 self._begun or Decoding(self._path, self.known, self._threads),

@@ -123,7 +123,7 @@ class VideoReader:
         return clip
 
     def count(self) -> int:
-        """How many frames decode: by decoding them all, the first time."""
+        """How many frames there are: by decoding them all, the first time."""
         return self._checked_open().count()
 
     def close(self) -> None:

@@ -1,10 +1,10 @@
 """Frames through torchcodec, each checked against the file's timetable; PyAV where that fails.
 
 torchcodec goes by the packets, too, but what it makes of a file that they do not describe depends
-on its version and on the FFmpeg it finds. So it is asked only for files with a proven timetable,
-its first frame must equal PyAV's, every frame must carry the time of the one that was asked for,
-and the first error or mismatch hands the file to PyAV for good. So both decoders give the same
-frames of any file.
+on its version and on the FFmpeg it finds. So it is asked only for files with a proven timetable and
+common pixels, its first frame must equal PyAV's, every frame must carry the time of the one that
+was asked for, and the first error or mismatch hands the file to PyAV for good. That way both
+decoders give the same frames of any file.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from tinyvirat.video.frames import Frame, VideoInfo
 from tinyvirat.video.packets import Timetable
 from tinyvirat.video.pyav_source import PyavSource
 
+# Stored pixels that FFmpeg turned into the same RGB in every version tried. At 10 bits, for one,
+# versions differ in how they spread the halved colour planes.
+SAME_RGB = frozenset({"gray", "yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p"})
 # Frames asked for at once: enough to spread the cost of a call, few enough to stay small in memory.
 BATCH = 8
 BATCH_BYTES = 2**25
@@ -48,10 +51,9 @@ class TorchcodecSource:
             1, min(BATCH, BATCH_BYTES // (3 * self.info.width * self.info.height))
         )
         self._checked: tuple[VideoDecoder, Timetable] | None = None
-        table = self._pyav.known.timetable()
-        # A note that also mirrors is taken by torchcodec for a plain turn.
-        if table is not None and not self._pyav.upright.mirrored:
-            self._checked = self._opened(table)
+        # A note that also mirrors the picture is taken by torchcodec for a plain turn.
+        if self.info.pixel_format in SAME_RGB and not self._pyav.upright.mirrored:
+            self._checked = self._opened(self._pyav.known.timetable())
 
     @property
     def stumbled(self) -> bool:
@@ -84,7 +86,7 @@ class TorchcodecSource:
             yield from frames or self._pyav.read(batch)
 
     def count(self) -> int:
-        """How many frames decode."""
+        """How many frames there are."""
         return self._pyav.count()
 
     def close(self) -> None:
@@ -92,7 +94,9 @@ class TorchcodecSource:
         self._checked = None
         self._pyav.close()
 
-    def _opened(self, table: Timetable) -> tuple[VideoDecoder, Timetable] | None:
+    def _opened(self, table: Timetable | None) -> tuple[VideoDecoder, Timetable] | None:
+        if table is None:
+            return None
         try:
             decoder = VideoDecoder(
                 str(self._path.absolute()),
