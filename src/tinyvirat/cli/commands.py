@@ -26,6 +26,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "train a model on classes of your own, in one command",
     ),
     "evaluate": ("tinyvirat.cli.evaluate:evaluate", "score a model on a manifest's clips"),
+    "results": (
+        "tinyvirat.cli.results:results",
+        "write the page of measured results from the runs' files",
+    ),
     "models": ("tinyvirat.cli.models:models", "list the networks, with parameters and cost"),
     "weights fetch": (
         "tinyvirat.cli.weights:fetch",

@@ -1,0 +1,177 @@
+"""RESULTS.md from the folders of runs: every number is read from a file that a run wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinyvirat.evaluation.errors import EvaluationError
+from tinyvirat.evaluation.tables import Column, Table, as_markdown
+
+EVALUATION = "evaluation"
+SUMMARY, ENVIRONMENT = "summary.json", "environment.json"
+METRICS, FACTS = "metrics.json", "evaluation.json"
+SCORES = {
+    "top1": "top 1, %",
+    "mean_class": "mean over classes, %",
+    "macro": "macro F1, %",
+    "mean_average_precision": "mAP, %",
+}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What one run folder says.
+
+    Attributes:
+        group: the folder that the run is in, relative to the root: one table a group.
+        name: of the recipe.
+        summary: `summary.json`.
+        environment: the last entry of `environment.json`.
+        metrics: `evaluation/metrics.json`.
+        facts: `evaluation/evaluation.json`.
+    """
+
+    group: str
+    name: str
+    summary: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    facts: Mapping[str, Any]
+
+
+def find_results(root: Path) -> list[RunResult]:
+    """All evaluated runs under a folder, in the order in which they were trained.
+
+    Raises:
+        EvaluationError: there are none, or a file of theirs cannot be read.
+    """
+    found = []
+    for facts in sorted(root.rglob(f"{EVALUATION}/{FACTS}")):
+        run = facts.parent.parent
+        history = _read(run / ENVIRONMENT)
+        found.append(
+            RunResult(
+                group=run.parent.relative_to(root).as_posix(),
+                name=str(_read(run / SUMMARY)["name"]),
+                summary=_read(run / SUMMARY),
+                environment=history[-1],
+                metrics=_read(facts.parent / METRICS),
+                facts=_read(facts),
+            )
+        )
+    if not found:
+        raise EvaluationError(f"{root}: no run in it has a folder {EVALUATION} with {FACTS}")
+    return sorted(found, key=lambda one: (one.group, one.environment["time"]))
+
+
+def results_page(root: Path, title: str, notes: str = "") -> str:
+    """The page of all runs under a folder, as Markdown.
+
+    Args:
+        root: the folder.
+        title: of the page's section.
+        notes: text under the title, such as the protocol and what the numbers mean.
+    """
+    results = find_results(root)
+    parts = [f"## {title}"]
+    if notes:
+        parts.append(notes.strip())
+    for group in dict.fromkeys(result.group for result in results):
+        own = [result for result in results if result.group == group]
+        parts.append(f"### {group}")
+        parts.append(as_markdown(_scores(own)).strip())
+        parts.append(as_markdown(_costs(own)).strip())
+    parts.append("### How each number was made")
+    parts.append("\n".join(_provenance(result) for result in results))
+    return "\n\n".join(parts) + "\n"
+
+
+def _scores(results: Sequence[RunResult]) -> Table:
+    names = [n for n in SCORES if any(n in r.metrics["intervals"] for r in results)]
+    columns = (
+        Column("run"),
+        *(Column(SCORES[n]) for n in names),
+        Column("PSNR, dB"),
+        Column("SSIM"),
+    )
+    rows = []
+    for result in results:
+        intervals = [_interval(result.metrics["intervals"].get(name)) for name in names]
+        quality = (result.facts.get("quality") or {}).get("super-resolved")
+        psnr = f"{quality['psnr']:.2f}" if quality else None
+        ssim = f"{quality['ssim']:.4f}" if quality else None
+        rows.append((result.name, *intervals, psnr, ssim))
+    notes = ["[low, high]: 95 % bootstrap intervals over source videos."]
+    bicubic = [r for r in results if r.facts.get("quality")]
+    if bicubic:
+        plain = bicubic[0].facts["quality"]["bicubic"]
+        notes.append(
+            f"Bicubic enlargement of the same input: PSNR {plain['psnr']:.2f} dB, "
+            f"SSIM {plain['ssim']:.4f}, {plain['videos']} clips."
+        )
+    return Table("Scores", columns, tuple(rows), tuple(notes))
+
+
+def _costs(results: Sequence[RunResult]) -> Table:
+    columns = (
+        Column("run"),
+        Column("input"),
+        Column("parameters, M"),
+        Column("GMAC a window"),
+        Column("iterations by phase"),
+        Column("training, s"),
+        Column("seed"),
+    )
+    rows = []
+    for result in results:
+        phases = result.summary["phases"]
+        steps = ", ".join(f"{name}: {phase['steps']}" for name, phase in phases.items())
+        seconds = sum(phase["seconds"] for phase in phases.values())
+        rows.append(
+            (
+                result.name,
+                ", ".join(f"{s} px" for s in result.facts["input_sizes"]),
+                f"{result.summary['parameters'] / 1e6:.2f}",
+                f"{result.summary['gmac']:.1f}",
+                steps,
+                f"{seconds:.0f}",
+                str(result.summary["seed"]),
+            )
+        )
+    return Table("Costs", columns, tuple(rows), ())
+
+
+def _interval(interval: Mapping[str, Any] | None) -> str | None:
+    if interval is None:
+        return None
+    point = f"{100 * interval['point']:.1f}"
+    if interval["low"] is None:
+        return point
+    return f"{point} [{100 * interval['low']:.1f}, {100 * interval['high']:.1f}]"
+
+
+def _provenance(result: RunResult) -> str:
+    e = result.environment
+    data = e["data"]["data"]
+    return (
+        f"- **{result.group}, {result.name}**: `{_shortened(e['command'])}`; commit {e['commit']}, "
+        f"torch {e['torch']}, {e['processor']}, {result.summary['precision']}, {e['time']}; data "
+        f"SHA-256 {data['sha256'][:12]}, {data['train']} training clips; split "
+        f"{result.metrics['split']}"
+    )
+
+
+def _shortened(command: str) -> str:
+    """A command with the folders of absolute paths left out: they are of one machine."""
+    return " ".join(Path(w).name if w.startswith("/") else w for w in command.split(" "))
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EvaluationError(f"{path}: cannot be read: {error}") from error
