@@ -106,7 +106,7 @@ def test_imports_run_downward_only() -> None:
         for name, file, tree in parsed()
         for fault in forbidden(tree, name, file.stem == "__init__")
     ]
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_only_declared_libraries_are_imported() -> None:
                 found.append(f"{name}, line {line}: {imported} is no declared dependency")
             if any(part.startswith("_") for part in imported.split(".")):
                 found.append(f"{name}, line {line}: {imported} is private to its library")
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 def test_no_module_is_too_long() -> None:
@@ -168,7 +168,7 @@ def test_only_the_command_line_prints() -> None:
         and isinstance(node.func, ast.Name)
         and node.func.id == "print"
     ]
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 def test_everything_public_says_what_it_is() -> None:
@@ -182,13 +182,13 @@ def test_everything_public_says_what_it_is() -> None:
         ]
         found += [f"{name}.{node.name}" for node in public if not ast.get_docstring(node)]
         found += [] if ast.get_docstring(tree) else [name]
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 def test_a_silenced_type_error_names_its_code() -> None:
     bare = re.compile(r"#\s*type:\s*ignore(?!\[)")
     found = [name_of(file) for file in FILES if bare.search(file.read_text(encoding="utf-8"))]
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("module", ["tinyvirat", "tinyvirat.cli"])
