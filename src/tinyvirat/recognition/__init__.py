@@ -1,0 +1,1 @@
+"""From video to named actions: models on videos, result objects, pictures."""
