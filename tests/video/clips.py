@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 ROWS, COLUMNS = 2, 5
@@ -143,10 +144,16 @@ def damage(source: Path, path: Path, packets: Sequence[int], *, keep: int = 0) -
     return path
 
 
-def speak(path: Path) -> Path:
-    """A file with sound and no picture."""
+def speak(path: Path, *, cover: bool = False) -> Path:
+    """A file with sound and no picture, or none but that of its cover."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=16000, layout="mono")
+        if cover:
+            picture = container.add_stream("mjpeg", rate=1)
+            picture.width, picture.height, picture.pix_fmt = 80, 48, "yuvj420p"
+            picture.disposition = Disposition.attached_pic
+            still = av.VideoFrame.from_ndarray(coded(5), format="rgb24")
+            container.mux([*picture.encode(still), *picture.encode(None)])
         frame = av.AudioFrame.from_ndarray(
             np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
         )

@@ -401,10 +401,12 @@ def test_text_is_refused(tmp_path: Path, decoder: str) -> None:
 
 
 def test_sound_alone_is_refused(tmp_path: Path, decoder: str) -> None:
-    refused(speak(tmp_path / "sound.mp4"), decoder, "no video stream .*audio")
+    refused(speak(tmp_path / "sound.mp4"), decoder, "no video stream .*: audio")
+    path = speak(tmp_path / "song.mp4", cover=True)
+    refused(path, decoder, "no video stream .*: audio, cover picture")
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60, func_only=True)
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, decoder: str) -> None:
     refused(tmp_path / "missing.mp4", decoder, "no such file")
     refused(tmp_path / "missing" / "folder.mp4", decoder, "no such file")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from tinyvirat.video.errors import VideoError
@@ -73,10 +74,11 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     """
     candidates = [s for s in container.streams.video if not _is_cover(s)]
     if not candidates:
-        others = ", ".join(sorted({s.type for s in container.streams})) or "none"
-        raise VideoError(path, f"holds no video stream (its streams: {others})")
+        kinds = {"cover picture" if s.type == "video" else s.type for s in container.streams}
+        held = ", ".join(sorted(kinds)) or "nothing"
+        raise VideoError(path, f"holds no video stream (it holds: {held})")
     best = container.streams.best("video")
-    stream = next((s for s in candidates if s is best), candidates[0])
+    stream = next((s for s in candidates if best and s.index == best.index), candidates[0])
     if stream.codec_context is None:
         raise VideoError(path, "its video is in a coding that this FFmpeg cannot decode")
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
@@ -99,8 +101,6 @@ def checked_size(path: Path, width: int, height: int) -> None:
 
 
 def _is_cover(stream: VideoStream) -> bool:
-    from av.stream import Disposition
-
     return bool(stream.disposition & Disposition.attached_pic)
 
 
