@@ -113,7 +113,8 @@ def _render(recognizer: ActionRecognizer, found: list[Prediction], path: Path, o
     for prediction in found:
         video = Path(prediction.video)
         relative = video.relative_to(path) if path.is_dir() else Path(video.name)
-        name = "__".join(relative.parts)
+        # The ending stays in the name: a.mp4 and a.avi may lie side by side.
+        name = "__".join(relative.parts).replace(".", "_")
         for picture in render(recognizer, prediction, out / "pictures" / name):
             sys.stderr.write(f"wrote {picture}\n")
 
@@ -122,7 +123,11 @@ def _table(predictions: list[Prediction], top: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("clip", "frames", "seconds", f"top {top}")
+    table = Table()
+    table.add_column("clip", overflow="fold")
+    table.add_column("frames", justify="right")
+    table.add_column("seconds", justify="right")
+    table.add_column(f"top {top}", overflow="fold")
     for p in predictions:
         best = ", ".join(f"{label} {score:.2f}" for label, score in p.top(top))
         seconds = f"{p.stop_time - p.start_time:.1f}"
