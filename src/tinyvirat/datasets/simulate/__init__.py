@@ -9,6 +9,7 @@ from tinyvirat.datasets.simulate.camera import View
 from tinyvirat.datasets.simulate.clips import CLIP_ACTIONS, simulate_clips
 from tinyvirat.datasets.simulate.config import (
     ACTIONS,
+    LABELS_OF,
     PERSON_ACTIONS,
     VEHICLE_ACTIONS,
     SceneConfig,
@@ -28,6 +29,7 @@ from tinyvirat.datasets.simulate.write import Truth, read_masks, read_truth, wri
 __all__ = [
     "ACTIONS",
     "CLIP_ACTIONS",
+    "LABELS_OF",
     "PERSON_ACTIONS",
     "VEHICLE_ACTIONS",
     "Scene",

@@ -33,10 +33,10 @@ CLIP_ACTIONS = (
     "activity_running",
     "activity_gesturing",
     "activity_carrying",
-    "vehicle_turning_left",
-    "vehicle_turning_right",
+    "Talking",
+    "vehicle_moving",
 )
-"""The default actions: told apart by posture, by motion, or only by both."""
+"""The default actions: told apart by posture, by motion, or by both; a mirror image keeps each."""
 
 MANIFEST_FILE, LARGE_FILE, LABELS_FILE = "manifest.jsonl", "large.jsonl", "labels.txt"
 CAST = 4  # performers a scene, one clip each
@@ -44,7 +44,8 @@ SCENE = SceneConfig(width=1280, height=720, actor_height=(24, 44))
 PRESENT = 0.5  # of a bystander's box inside the clip, on average, for his labels to count
 LASTING = 0.5  # of the clip that an activity must last
 LEAST_HEIGHT = 10  # pixels of the actor, where the allowed sides can give it
-PERSON_SPAN, VEHICLE_SPAN = (1.5, 3.0), (1.5, 2.4)  # side of a window in heights, or lengths
+PERSON_SPAN, VEHICLE_SPAN = (1.3, 2.6), (1.3, 2.2)  # side of a window in heights, or lengths
+ROOMY = 1.12  # a window's side over everything that the leads reach in it
 CLIP_STREAM, ORDER_STREAM = 20, 21
 SEED_STEP = 1_000_003
 LARGE_CRF = 12
@@ -116,7 +117,7 @@ def simulate_clips(
         clips_per_action: how many.
         frames: of every clip.
         fps: frames a second.
-        sides: the smallest and largest side of a tiny clip in pixels; it is drawn even.
+        sides: the smallest and largest side of a tiny clip in pixels, even.
         large_side: side of a large clip in pixels.
         splits: shares of the scenes for train, val and test.
         noise: of the poor camera, in grey levels.
@@ -162,8 +163,8 @@ def _check(
         )
     if clips_per_action < 1:
         raise SimulationError(f"clips_per_action={clips_per_action}: it must be 1 or more")
-    if not 8 <= sides[0] <= sides[1] <= 1024 or sides[0] // 2 == (sides[1] + 1) // 2 - 0.5:
-        raise SimulationError(f"sides={sides}: two numbers from 8 to 1024, the smaller first")
+    if not 8 <= sides[0] <= sides[1] <= 1024 or sides[0] % 2 or sides[1] % 2:
+        raise SimulationError(f"sides={sides}: two even numbers from 8 to 1024, the smaller first")
     if not 16 <= large_side <= 1024 or large_side % 2:
         raise SimulationError(f"large_side={large_side}: it must be even, from 16 to 1024")
     if len(splits) != len(SPLITS) or min(splits) < 0 or abs(sum(splits) - 1) > 1e-6:
@@ -200,7 +201,7 @@ def _scene_plans(
         window = _window(rng, lead_boxes, action in VEHICLE_ACTIONS)
         height = float((lead_boxes[..., 3] - lead_boxes[..., 1]).mean())
         least = min(max(LEAST_HEIGHT * window[2] / height, sides[0]), sides[1])
-        side = min(2 * round(float(rng.uniform(least, sides[1])) / 2), sides[1] // 2 * 2)
+        side = 2 * round(float(rng.uniform(least, sides[1])) / 2)
         actors = _present(boxes_ATC, window, leads)
         labels = _labels(world, actors)
         clip = f"{source}-{number}"
@@ -226,8 +227,8 @@ def _window(
     sizes = boxes_ATC[..., 2:] - boxes_ATC[..., :2]
     figure = float(sizes[..., 0 if vehicle else 1].max())
     span = figure * float(rng.uniform(*(VEHICLE_SPAN if vehicle else PERSON_SPAN)))
-    side = max(span, float((high - low).max()) * 1.08)
-    slack = (side - (high - low)) * rng.uniform(0.2, 0.8, 2)
+    side = max(span, float((high - low).max()) * ROOMY)
+    slack = (side - (high - low)) * rng.uniform(0.25, 0.75, 2)
     return float(low[0] - slack[0]), float(low[1] - slack[1]), side
 
 

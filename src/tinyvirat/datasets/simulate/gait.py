@@ -18,6 +18,7 @@ MODES = ("stand", "walk", "run", "wave", "talk", "carry", "hold", "push", "pull"
 # Stride (two steps) in leg lengths: twice the chord of the swing, more in flight.
 WALK_SWING = 0.44
 RUN_SWING = 0.72
+EVEN = 0.985
 STRIDE = {"run": 4 * np.sin(RUN_SWING) * 1.12}
 WALK_STRIDE = 4 * np.sin(WALK_SWING)
 
@@ -103,13 +104,18 @@ def _both(value: float, like_T: Array) -> Array:
     return np.full((len(like_T), 2), value)
 
 
+def _sweep(phase_T: Array) -> Array:
+    """From 1 to -1 and back at a nearly even pace: a foot on the ground stays where it is."""
+    return np.asarray(np.arcsin(EVEN * np.sin(phase_T)) / np.arcsin(EVEN))
+
+
 def _swing_knee(phase_T: Array) -> Array:
     """0 while the leg carries the body, rising to 1 while it swings forward."""
     return np.maximum(np.cos(phase_T + 0.35), 0.0) ** 2
 
 
 def _walk(mode: str, phase_T: Array, habit: Habit) -> Angles:
-    wave = np.sin(phase_T)
+    wave, sweep = np.sin(phase_T), _sweep(phase_T)
     zero = np.zeros_like(phase_T)
     arm = _pair(-wave, wave) * 0.46 * habit.swing
     out, fore, fore_out = _both(0.1, phase_T), arm + 0.3, _both(0.04, phase_T)
@@ -129,7 +135,7 @@ def _walk(mode: str, phase_T: Array, habit: Habit) -> Angles:
         fore = fore * (1 - behind) - 0.62 * behind
         lean, twist = lean + 0.16, 0.05 * wave + (0.22 if habit.left else -0.22)
     return Angles(
-        hip_T2=_pair(wave, -wave) * WALK_SWING,
+        hip_T2=_pair(sweep, -sweep) * WALK_SWING,
         knee_T2=0.1 + 0.95 * _pair(_swing_knee(phase_T), _swing_knee(phase_T + np.pi)),
         arm_T2=arm,
         out_T2=out,
