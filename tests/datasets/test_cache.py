@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
-import subprocess
-import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -211,32 +210,25 @@ def test_the_usual_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert FrameCache().folder == tmp_path / "here" / "frames"
 
 
-FILL = """
-import sys
-from pathlib import Path
-from tinyvirat.datasets import read_manifest
-from tinyvirat.datasets.cache import FrameCache
-
-clips = read_manifest(Path(sys.argv[1]))
-cache = FrameCache(Path(sys.argv[2]))
-sys.stdin.readline()  # all begin together
-print(sum(int(cache.read(clips.file(r), r, range(r.length)).long().sum()) for r in clips.records))
-"""
-
-
 def test_processes_may_fill_it_together(clips: Manifest, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", FILL, str(clips.path), str(tmp_path)]
-    workers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
+    context = multiprocessing.get_context("fork")
+    begin = context.Barrier(3)
+
+    def fill() -> None:
+        torch.set_num_threads(1)
+        cache = FrameCache(tmp_path)
+        begin.wait(timeout=60)
+        for record in clips.records:
+            indices = range(record.length)
+            found = cache.read(clips.file(record), record, indices)
+            assert torch.equal(found, decoded(clips, record, list(indices)))
+
+    workers = [context.Process(target=fill) for _ in range(3)]
     for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    totals = {worker.communicate(timeout=60)[0] for worker in workers}
-    assert [worker.returncode for worker in workers] == [0, 0]
-    assert len(totals) == 1
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=120)
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
     assert len(entries(tmp_path)) == len(clips.records)
     cache = FrameCache(tmp_path)
     for record in clips.records:
