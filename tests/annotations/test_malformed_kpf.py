@@ -192,6 +192,17 @@ def test_bytes_that_are_not_utf8_are_reported(tmp_path: Path) -> None:
         read_kpf([path], clip="x")
 
 
+@pytest.mark.parametrize("odd", [b"caf\xe9", b"a\x07", b"a\x00"])
+def test_odd_bytes_are_noticed_in_records_read_the_quick_way_too(
+    tmp_path: Path, odd: bytes
+) -> None:
+    path = tmp_path / "x.geom.yml"
+    record = b"- {geom: {id1: 1, ts0: %d, g0: 1 2 3 4, src: %s}}\n"
+    path.write_bytes(record % (0, b"a") + record % (1, b"b") + record % (2, odd))
+    with pytest.raises(AnnotationError, match=r"line 3: (bytes that are not UTF-8|not YAML)"):
+        read_kpf([path], clip="x")
+
+
 def test_an_alias_bomb_is_refused_at_its_first_anchor(tmp_path: Path) -> None:
     bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n"
     for letter, before in zip("bcdefghi", "abcdefgh", strict=True):

@@ -34,7 +34,7 @@ MAX_DEPTH = 12
 LOOK_AHEAD = 8
 """Characters that tell a record from a document mark."""
 MAX_SHAPES = 4
-"""So many key orders of geometry are remembered at a time."""
+"""So many key orders of geometry are remembered; records of further ones stay with YAML."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN_TAGS = ("set", "map", "seq", "str", "int", "float", "bool", "null")
@@ -42,7 +42,8 @@ _TAGS = frozenset({None, "!", *(f"tag:yaml.org,2002:{kind}" for kind in _PLAIN_T
 
 _INTEGER = r"[0-9]{1,19}"
 _NUMBER = r"[-+]?[0-9]{1,12}(?:\.[0-9]{0,20})?(?:[eE][-+]?[0-9]{1,3})?"
-_OTHER = r"(?:'[^'\n]{0,64}+'|\"[^\"\\\n]{0,64}+\"|[^][{},:#&*!|>%@`'\"]{0,64}+)"
+# A value that is not used, as long as it is plain in the eyes of YAML too.
+_OTHER = r"(?:'[\w \n.,:+/-]{0,64}+'|\"[\w \n.,:+/-]{0,64}+\"|[\w \n.+/-]{0,64}+)"
 
 _BLANK = re.compile(r"(?:[\s,]+|\#[^\n]*|(?:---|\.\.\.)(?=\s|\Z)|%[^\n]*)*")
 _ENTRY = r"\{\s*+['\"]?(?:geom|act|types|regions|meta)['\"]?\s*+:"
