@@ -62,15 +62,16 @@ def from_plain(kind: type[T], data: object, *, where: str, tags: Tags | None = N
     if not isinstance(data, dict):
         raise PlainDataError(f"{where}: {_shown(data)} is not a mapping of keys to values")
     known = {field.name: field for field in fields(cast(Any, kind))}
-    keys = [key for key in data if not (key == TAG and tags is not None)]
-    for key in keys:
+    if TAG in data and (tags or {}).get(str(data[TAG])) is kind:
+        data = {key: value for key, value in data.items() if key != TAG}
+    for key in data:
         if key not in known:
             raise PlainDataError(f"{where}: {_unknown(str(key), list(known))}")
     missing = [name for name, field in known.items() if name not in data and _required(field)]
     if missing:
         raise PlainDataError(f"{where}: {missing[0]!r} is missing")
     hints = get_type_hints(kind)
-    values = {key: _read(hints[key], data[key], f"{where}: {key}", tags) for key in keys}
+    values = {key: _read(hints[key], value, f"{where}: {key}", tags) for key, value in data.items()}
     try:
         return kind(**values)
     except (TypeError, ValueError, TinyviratError) as error:
@@ -100,13 +101,14 @@ def _read(hint: Any, value: object, where: str, tags: Tags | None) -> Any:
             raise PlainDataError(f"{where}: {_unknown(str(value), [str(a) for a in arguments])}")
         return value
     if is_dataclass(hint):
-        return from_plain(cast(type[Any], hint), value, where=where)
+        return from_plain(cast(type[Any], hint), value, where=where, tags=tags)
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise PlainDataError(f"{where}: {value} is not a finite number")
-        return float(value)
-    if hint is Path and isinstance(value, str):
-        return Path(value)
+        return _finite(value, where)
+    if hint in (Path, Fraction) and isinstance(value, str):
+        try:
+            return hint(value)
+        except (ValueError, ZeroDivisionError) as error:
+            raise PlainDataError(f"{where}: {_shown(value)} is no {hint.__name__}") from error
     if type(value) is not hint:
         wanted = getattr(hint, "__name__", str(hint))
         raise PlainDataError(f"{where}: {_shown(value)} is no {wanted}")
@@ -145,6 +147,16 @@ def _read_tuple(
     )
 
 
+def _finite(value: float, where: str) -> float:
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise PlainDataError(f"{where}: {_shown(value)} is not a finite number")
+    return number
+
+
 def _required(field: Field[Any]) -> bool:
     return field.default is MISSING and field.default_factory is MISSING
 
@@ -152,9 +164,12 @@ def _required(field: Field[Any]) -> bool:
 def _unknown(name: str, allowed: list[str]) -> str:
     close = difflib.get_close_matches(name, allowed, n=1)
     guess = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{name!r} is not one of {', '.join(allowed)}{guess}"
+    return f"{_shown(name)} is not one of {', '.join(allowed)}{guess}"
 
 
 def _shown(value: object, most: int = 60) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of more digits than Python writes out
+        text = f"this {type(value).__name__} of more digits than can be shown"
     return text if len(text) <= most else text[:most] + "..."
