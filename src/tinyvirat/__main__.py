@@ -1,8 +1,7 @@
-"""`python -m tinyvirat`, and `accelerate launch -m tinyvirat`, start the command line."""
+"""`python -m tinyvirat`, and `accelerate launch -m tinyvirat` for several processes."""
 
 import sys
 
 from tinyvirat.cli import main
 
-if __name__ == "__main__":
-    sys.exit(main())
+sys.exit(main())
