@@ -69,10 +69,10 @@ class AnySizeDVSR(nn.Module):
 
     There is one RRDB and one decoder stage per doubling, as in the x8 `ProgressiveDVSR`. A clip is
     enlarged to the next entry side (14, 28 or 56 px), uses as many RRDBs as it has doublings to go
-    (three, two or one), skips the decoder stages below its entry, and leaves at 112 px: from 14 px
-    it is the x8 network, and a larger clip costs at most what the x4 and x2 networks do. A clip
-    above 56 px is only resized to 112 px. It is trained with random entries; batches hold clips of
-    one entry (`Preprocess.buckets`).
+    (three, two or one), skips the decoder stages below its entry, and leaves at 112 px: at each
+    entry it is what the x8, x4 or x2 network would be with these weights. A clip above 56 px is
+    only resized to 112 px. It is trained with random entries; batches hold clips of one entry
+    (`Preprocess.buckets`).
     """
 
     def __init__(self, config: AnySizeDVSRConfig | None = None) -> None:

@@ -186,8 +186,8 @@ def read_description(path: Path) -> tuple[ModelSpec, str]:
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not a model description: {error}") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        found = data.get("format") if isinstance(data, dict) else data
-        raise ModelError(f"{path}: format {found!r} is not {FORMAT}, the one this version reads")
+        found = repr(data.get("format") if isinstance(data, dict) else data)[:60]
+        raise ModelError(f"{path}: format {found} is not {FORMAT}, the one this version reads")
     digest = _take(data, "weights_sha256", str, path)
     where = str(path)
     try:
@@ -219,16 +219,16 @@ def _take(data: dict[str, Any], key: str, kind: type, path: Path) -> Any:
 
 
 def _numbers(values: list[Any], path: Path) -> list[float]:
-    wrong = next((v for v in values if type(v) not in (int, float) or not 0 <= v <= 1), None)
-    if wrong is not None:
-        raise ModelError(f"{path}: the threshold {str(wrong)[:60]} is not a number from 0 to 1")
+    for value in values:
+        if type(value) not in (int, float) or not 0 <= value <= 1:
+            raise ModelError(f"{path}: the threshold {str(value)[:60]} is not a number from 0 to 1")
     return [float(value) for value in values]
 
 
 def _strings(values: list[Any], path: Path) -> list[str]:
-    wrong = next((v for v in values if not isinstance(v, str)), None)
-    if wrong is not None:
-        raise ModelError(f"{path}: the label {str(wrong)[:60]} is not text")
+    for value in values:
+        if not isinstance(value, str):
+            raise ModelError(f"{path}: the label {str(value)[:60]} is not text")
     return values
 
 
