@@ -34,6 +34,7 @@ from tinyvirat.datasets.simulate import (
 from tinyvirat.datasets.simulate.camera import camera_of
 from tinyvirat.datasets.simulate.plan import SPEEDS
 from tinyvirat.datasets.simulate.scenery import Fixture
+from tinyvirat.datasets.simulate.shapes import Shapes, flatten
 from tinyvirat.datasets.simulate.world import shapes_of
 from tinyvirat.video import read_clip
 
@@ -281,6 +282,21 @@ def test_people_who_stand_stay(action: str) -> None:
     assert np.abs(path[:, 0] - np.median(path[:, 0])).max() < 0.5
 
 
+def test_a_view_moves_and_scales_what_the_camera_sees() -> None:
+    camera = camera_of(BUSY)
+    ball = np.array([1.0, 0.5, (camera.near + camera.far) / 2])
+    shapes = Shapes(
+        np.stack((ball, ball))[None, None], np.array([[0.1, 0.1]]), (), np.zeros((1, 1, 3)),
+        np.zeros((1, 1)),
+    )  # fmt: skip
+    spot, size = camera.project(ball)
+    for view in (View(0, 0, 320, 240), View(30.5, 20, 90, 60, 1.5)):
+        box = flatten(shapes, camera, view, np.array([[0.25, 0.0]])).boxes_T4[0]
+        there = (spot + np.array([0.25, 0.0]) - np.array([view.x, view.y])) * view.scale
+        assert np.abs(box_centre(box) - there).max() <= 1 / 64
+        assert box[2] - box[0] == pytest.approx(0.2 * float(size) * view.scale, abs=1 / 32)
+
+
 def test_who_waves_moves_the_arms_and_who_stands_does_not() -> None:
     def unrest(action: str) -> float:
         scene = render_scene(cast(action))
@@ -447,6 +463,23 @@ def test_broken_masks_are_named(tmp_path: Path) -> None:
         read_masks(path)
     with pytest.raises(SimulationError, match="cannot be read"):
         read_masks(tmp_path / "none.npz")
+
+
+def test_damaged_masks_are_never_a_crash(written: Path, tmp_path: Path) -> None:
+    whole = (written / "masks.npz").read_bytes()
+    rng = np.random.default_rng(0)
+    path, refused = tmp_path / "masks.npz", 0
+    for _ in range(150):
+        data = bytearray(whole)
+        spot = int(rng.integers(len(data)) if rng.uniform() < 0.5 else rng.choice((40, -60)))
+        for at in range(spot, min(spot + 8, len(data))):
+            data[at] = int(rng.integers(256))
+        path.write_bytes(data[: int(rng.integers(len(data)))] if rng.uniform() < 0.2 else data)
+        try:
+            assert read_masks(path).ndim == 3
+        except SimulationError:
+            refused += 1
+    assert refused > 75
 
 
 # What cannot be drawn

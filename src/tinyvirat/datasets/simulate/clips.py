@@ -45,6 +45,7 @@ PRESENT = 0.5  # of a bystander's box inside the clip, on average, for his label
 LASTING = 0.5  # of the clip that an activity must last
 LEAST_HEIGHT = 10  # pixels of the actor, where the allowed sides can give it
 PERSON_SPAN, VEHICLE_SPAN = (1.3, 2.6), (1.3, 2.2)  # side of a window in heights, or lengths
+LONGEST_S = 4
 ROOMY = 1.12  # a window's side over everything that the leads reach in it
 CLIP_STREAM, ORDER_STREAM = 20, 21
 SEED_STEP = 1_000_003
@@ -115,7 +116,7 @@ def simulate_clips(
         folder: where to; it is made. The manifests are written last.
         actions: what is to be seen, of `ACTIONS`; each gets equally many clips.
         clips_per_action: how many.
-        frames: of every clip.
+        frames: of every clip, 4 seconds at most.
         fps: frames a second.
         sides: the smallest and largest side of a tiny clip in pixels, even.
         large_side: side of a large clip in pixels.
@@ -133,7 +134,7 @@ def simulate_clips(
         tinyvirat.video.VideoError: a video cannot be written.
     """
     folder = Path(folder)
-    _check(actions, clips_per_action, sides, large_side, splits)
+    _check(actions, clips_per_action, frames, fps, sides, large_side, splits)
     base = replace(SCENE, frames=frames, fps=fps, noise=noise, blur=blur, crf=crf)
     for name in (MANIFEST_FILE, LARGE_FILE):
         (folder / name).unlink(missing_ok=True)
@@ -153,10 +154,17 @@ def simulate_clips(
 def _check(
     actions: Sequence[str],
     clips_per_action: int,
+    frames: int,
+    fps: Fraction,
     sides: tuple[int, int],
     large_side: int,
     splits: tuple[float, float, float],
 ) -> None:
+    if frames < 1 or fps <= 0 or frames > LONGEST_S * fps:
+        raise SimulationError(
+            f"frames={frames} at fps={fps}: from 1 frame to {LONGEST_S} seconds, for a clip is a "
+            "still window about an actor who moves"
+        )
     if not actions or len(set(actions)) < len(actions) or not set(actions) <= set(ACTIONS):
         raise SimulationError(
             f"actions={list(actions)}: name some, each once, of {', '.join(ACTIONS)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,18 @@ VIDEO_FILE, MASKS_FILE, TRUTH_FILE = "scene.mp4", "masks.npz", "truth.json"
 ABOUT = "A rendered drawing for tests and demonstrations; no result about real footage."
 MASK_CHUNK = 256  # frames a member of a masks file
 LARGEST_TRUTH = 1 << 30  # bytes
+
+# What JSON and arrays of the wrong form, and archives of the wrong content, end in.
+UNFIT = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    MemoryError,
+    NotImplementedError,  # a way to compress that nobody here uses
+    RuntimeError,  # an archive with a password
+    SyntaxError,  # an array's header is read as a literal
+)
 
 Masks = npt.NDArray[np.uint8]
 
@@ -153,14 +166,11 @@ def read_truth(path: Path) -> Truth:
             fps=Fraction(row["fps"]),
             frames=int(row["frames"]),
             tracks=tuple(_track(one) for one in row["tracks"]),
-            activities=tuple(
-                Activity(one["id"], one["label"], one["start"], one["stop"], tuple(one["actors"]))
-                for one in row["activities"]
-            ),
+            activities=tuple(_activity(one) for one in row["activities"]),
         )
     except OSError as error:
         raise SimulationError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except UNFIT as error:
         raise SimulationError(
             f"{path}: not the truth of a rendered scene ({type(error).__name__}: {error}); "
             "render it again"
@@ -169,7 +179,13 @@ def read_truth(path: Path) -> Truth:
 
 def _track(row: dict[str, Any]) -> Track:
     boxes = np.array(row["boxes"], dtype=np.float64).reshape(-1, 4)
-    return Track(row["id"], row["type"], np.array(row["frames"], dtype=np.int64), boxes)
+    frames = np.array(row["frames"], dtype=np.int64).reshape(-1)
+    return Track(int(row["id"]), str(row["type"]), frames, boxes)
+
+
+def _activity(row: dict[str, Any]) -> Activity:
+    who = tuple(int(one) for one in row["actors"])
+    return Activity(int(row["id"]), str(row["label"]), int(row["start"]), int(row["stop"]), who)
 
 
 @contextmanager
@@ -224,7 +240,7 @@ def read_masks(path: Path) -> Masks:
             masks = np.concatenate([archive[name] for name in sorted(archive.files)])
     except OSError as error:
         raise SimulationError(f"{path}: cannot be read: {error}") from error
-    except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except (*UNFIT, *BROKEN_ZIP) as error:
         raise SimulationError(f"{path}: not a file of masks ({error}); render it again") from error
     if masks.dtype != np.uint8 or masks.ndim != 3:
         raise SimulationError(
