@@ -10,18 +10,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 import yaml
 
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.pixels import Policy
 from tinyvirat.common.plain import PlainDataError, from_plain, to_plain
+from tinyvirat.common.strict_yaml import YamlError, parse
+from tinyvirat.datasets.degrade import Degrade
+from tinyvirat.models.any_size import AnySizeDVSRConfig
 from tinyvirat.models.preprocess import Preprocess
 from tinyvirat.models.recognizer import ClassifierConfig, SuperResolutionConfig
 from tinyvirat.models.zoo import NETWORKS
 from tinyvirat.training.fade import Fade
+from tinyvirat.video.sampling import AllWindows, RandomWindow
 
 Role = Literal["data", "sr_data"]
-LARGEST_RECIPE = 1 << 20
+LARGEST_RECIPE = 1 << 16
+LONGEST_WINDOW = 1024
 
 
 class RecipeError(TinyviratError):
@@ -34,11 +40,13 @@ class Clips:
 
     Attributes:
         size: side in pixels of the network's input: 14, 28, or 112 for a network on high
-        resolution. full: side of the high-resolution truth and of the clip before it is made small;
-        None for
-            clips that are tiny by nature, which go to `size` directly.
-        short_side: shorter side in pixels before the crop to `full`; None: `full`.
-        fit: `crop`, `pad` or `stretch`, for clips that are not square.
+            resolution.
+        full: side of the high-resolution truth, of large clips before they are made small, and of
+            what the classifier is given.
+        short_side: shorter side in pixels before the crop to `full`; `full` or more.
+        tiny: the clips to recognise are tiny by nature: they go to `size` directly, and give no
+            pairs.
+        fit: `crop`, `pad` or `stretch`, for tiny clips that are not square; large ones are cropped.
         frames: length of a window.
         strides: distances between its frames in training, drawn with equal probability.
         test_stride: distance between its frames afterwards.
@@ -55,11 +63,32 @@ class Clips:
     test_stride: int = 1
     flip: float = 0.5
 
+    def __post_init__(self) -> None:
+        if self.fit != "pad" and not self.tiny:
+            raise ValueError(
+                f"fit: {self.fit} is for clips with tiny: true; large ones are cropped"
+            )
+        if self.frames > LONGEST_WINDOW:
+            raise ValueError(f"frames is {self.frames}; a window has {LONGEST_WINDOW} at most")
+        # Each refuses what it cannot carry out.
+        self.preprocess()
+        self.degrade()
+        RandomWindow(self.frames, self.strides)
+        AllWindows(self.frames, self.test_stride)
+
     def preprocess(self) -> Preprocess:
-        """The deterministic form, saved with the model."""
+        """The deterministic form for the clips to recognise, saved with the model."""
         if self.tiny:
             return Preprocess(self.size, full=None, short_side=None, fit=self.fit)
+        return self.preprocess_large()
+
+    def preprocess_large(self) -> Preprocess:
+        """The deterministic form for clips that give pairs."""
         return Preprocess(self.size, self.full, self.short_side, fit="crop")
+
+    def degrade(self) -> Degrade:
+        """The random form for clips that give pairs."""
+        return Degrade(self.short_side, crop=self.full, low=self.size, flip=self.flip)
 
 
 @dataclass(frozen=True)
@@ -80,6 +109,11 @@ class Optimizer:
     clip_norm: float = 0.0
     decay: Literal["constant", "cosine"] = "constant"
 
+    def __post_init__(self) -> None:
+        _at_least(0, lr=self.lr, weight_decay=self.weight_decay, clip_norm=self.clip_norm)
+        if not all(0.0 <= beta < 1.0 for beta in self.betas):
+            raise ValueError(f"betas are {self.betas}; both must lie in [0, 1)")
+
 
 @dataclass(frozen=True)
 class SuperResolutionPhase:
@@ -91,11 +125,12 @@ class SuperResolutionPhase:
         batch: clips an iteration, one number a stage or one for all. Published code: 128, 64, 24
             for x8, 64, 20 for x4.
         epochs: instead of `steps`, how often each stage sees the data; as the published code
-        counts. fade: how a new stage takes over.
+            counts.
+        fade: how a new stage takes over.
         optimizer: kept from stage to stage.
         weight: factor of the loss.
         random_entries: for the any-size network: every batch enters at a side drawn from 14, 28,
-        56.
+            56.
     """
 
     steps: tuple[int, ...] = ()
@@ -105,6 +140,16 @@ class SuperResolutionPhase:
     optimizer: Optimizer = field(default_factory=Optimizer)
     weight: float = 1.0
     random_entries: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.steps) == bool(self.epochs):
+            raise ValueError("either steps or epochs are needed, and not both")
+        stages = len(self.steps or self.epochs)
+        if len(self.batch) not in (1, stages):
+            raise ValueError(f"{len(self.batch)} batch sizes for {stages} stages")
+        _at_least(1, **{f"steps[{n}]": s for n, s in enumerate(self.steps)})
+        _at_least(1, **{f"batch[{n}]": b for n, b in enumerate(self.batch)})
+        _at_least(0, weight=self.weight, **{f"epochs[{n}]": e for n, e in enumerate(self.epochs)})
 
 
 @dataclass(frozen=True)
@@ -155,6 +200,11 @@ class JointPhase:
     classifier_optimizer: Optimizer = field(default_factory=Optimizer)
     head_lr: float = 1.0
 
+    def __post_init__(self) -> None:
+        _check_length(self.steps, self.epochs, self.batch)
+        _at_least(0, lambda_rec=self.lambda_rec, lambda_att=self.lambda_att)
+        _at_least(0, lambda_sparsity=self.lambda_sparsity, head_lr=self.head_lr)
+
 
 @dataclass(frozen=True)
 class ClassifierPhase:
@@ -183,6 +233,10 @@ class ClassifierPhase:
     class_weights: bool = False
     optimizer: Optimizer = field(default_factory=Optimizer)
     head_lr: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_length(self.steps, self.epochs, self.batch)
+        _at_least(0, head_lr=self.head_lr)
 
 
 @dataclass(frozen=True)
@@ -213,6 +267,13 @@ class Upkeep:
     cache: bool = True
     on_error: Literal["raise", "skip"] = "raise"
 
+    def __post_init__(self) -> None:
+        _at_least(1, checkpoint_every=self.checkpoint_every, accumulate=self.accumulate)
+        _at_least(0, validate_every=self.validate_every, picture_every=self.picture_every)
+        _at_least(0, workers=self.workers)
+        if not 0.0 <= self.ema < 1.0:
+            raise ValueError(f"ema is {self.ema}; a decay lies in [0, 1)")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -222,7 +283,7 @@ class Recipe:
         name: what tables and models call it.
         classifier: the network that recognises; its number of classes follows from the data.
         super_resolution: the network before it; None is the bicubic baseline.
-        labels: `single`, `multi`, or `auto`: multi where any training clip has several labels.
+        labels: `single`, `multi`, or `auto`: multi where any clip of the manifest has several.
         weights: what the classifier starts from: a name from `tinyvirat weights`, a model's folder,
             or None for fresh weights.
         clips: how clips become input.
@@ -250,20 +311,52 @@ class Recipe:
             raise ValueError("phase1 and phase2 need a super_resolution network")
         if not (self.phase1 or self.phase2 or self.phase3):
             raise ValueError("a recipe needs at least one of phase1, phase2 and phase3")
-        for name, phase in (("phase2", self.phase2), ("phase3", self.phase3)):
-            if phase and bool(phase.steps) == bool(phase.epochs):
-                raise ValueError(f"{name} needs either steps or epochs")
-        if self.phase1:
-            self._check_stages(self.phase1)
         if self.phase2 and self.phase2.attention and not _has_branch(self.super_resolution):
             raise ValueError("phase2 with attention needs a super_resolution with attention: true")
+        if self.phase2 and self.phase2.rec_from == "data" and self.clips.tiny:
+            raise ValueError("phase2: rec_from: data cannot be with tiny clips: they have no truth")
+        if self.super_resolution is not None:
+            self._check_network(self.super_resolution)
 
-    def _check_stages(self, phase: SuperResolutionPhase) -> None:
-        if bool(phase.steps) == bool(phase.epochs):
-            raise ValueError("phase1 needs either steps or epochs")
-        stages = len(phase.steps or phase.epochs)
-        if len(phase.batch) not in (1, stages):
-            raise ValueError(f"phase1: {len(phase.batch)} batch sizes for {stages} stages")
+    def _check_network(self, config: SuperResolutionConfig) -> None:
+        """Builds the network without its values, and looks at what it answers."""
+        clips = self.clips
+        try:
+            with torch.device("meta"), torch.no_grad():
+                network = config.build().eval()
+                x_BCTHW = torch.empty(1, 3, clips.frames, clips.size, clips.size)
+                side = network(x_BCTHW).video_BCTHW.shape[-1]
+        except RuntimeError as error:
+            raise ValueError(f"super_resolution cannot take these clips: {error}") from error
+        if side != clips.full:
+            raise ValueError(
+                f"super_resolution makes {side} px of clips.size {clips.size}, and clips.full is "
+                f"{clips.full}; they must be the same"
+            )
+        if self.phase1 is None:
+            return
+        lengths = len(self.phase1.steps or self.phase1.epochs)
+        if lengths not in (1, network.stages):
+            raise ValueError(
+                f"phase1: {lengths} lengths for a network of {network.stages} stages; give one for "
+                "each, or a single one to train it at once"
+            )
+        if self.phase1.random_entries and not isinstance(config, AnySizeDVSRConfig):
+            raise ValueError("phase1: random_entries is for the network any-size-dvsr")
+
+
+def _at_least(least: float, **values: float) -> None:
+    for name, value in values.items():
+        if value < least:
+            raise ValueError(f"{name} is {value}; it must be {least} or more")
+
+
+def _check_length(steps: int, epochs: float, batch: int) -> None:
+    """What phases of one stretch have in common."""
+    _at_least(0, steps=steps, epochs=epochs)
+    _at_least(1, batch=batch)
+    if bool(steps) == bool(epochs):
+        raise ValueError("either steps or epochs are needed, and not both")
 
 
 def _has_branch(config: object) -> bool:
@@ -282,6 +375,8 @@ def load_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
             that contradicts itself.
     """
     try:
+        if not path.is_file():
+            raise RecipeError(f"{path}: there is no such file")
         if path.stat().st_size > LARGEST_RECIPE:
             raise RecipeError(f"{path}: larger than {LARGEST_RECIPE} bytes: not a recipe")
         data = _parse(path.read_text(encoding="utf-8"), str(path))
@@ -319,13 +414,10 @@ def recipe_text(recipe: Recipe) -> str:
 
 
 def _parse(text: str, where: str) -> Any:
-    # Aliases let a few lines stand for gigabytes; recipes have no use for them.
     try:
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise RecipeError(f"{where}: YAML aliases (*name) are not allowed in a recipe")
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise RecipeError(f"{where}: not YAML: {error}") from error
+        return parse(text, where=where)
+    except YamlError as error:
+        raise RecipeError(str(error)) from error
 
 
 def _override(data: dict[str, Any], text: str) -> None:
