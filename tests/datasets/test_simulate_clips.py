@@ -51,6 +51,13 @@ def test_every_action_gets_its_clips(small: Manifest) -> None:
     assert (small.root / "labels.txt").read_text().split() == list(small.labels)
 
 
+def test_a_clip_shows_the_action_it_was_made_for(small: Manifest) -> None:
+    made = Counter(str(record.extra["action"]) for record in small.records)
+    assert made == Counter({action: 4 for action in SETTINGS["actions"]})
+    for record in small.records:
+        assert set(LABELS_OF[str(record.extra["action"])]) <= set(record.labels)
+
+
 def test_no_scene_is_in_two_splits(small: Manifest) -> None:
     scenes = {split: {one.source for one in small.of(split)} for split in ("train", "val", "test")}
     assert [len(scenes[split]) for split in ("train", "val", "test")] == [2, 1, 2]

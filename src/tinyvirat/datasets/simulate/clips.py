@@ -59,6 +59,7 @@ class ClipPlan:
 
     Attributes:
         id: of the clip, unique in the set.
+        action: it was made for.
         split: of its scene.
         source: its scene.
         world: the scene.
@@ -69,6 +70,7 @@ class ClipPlan:
     """
 
     id: str
+    action: str
     split: str
     source: str
     world: World
@@ -213,7 +215,7 @@ def _scene_plans(
         actors = _present(boxes_ATC, window, leads)
         labels = _labels(world, actors)
         clip = f"{source}-{number}"
-        yield ClipPlan(clip, split, source, world, window, side, actors, labels)
+        yield ClipPlan(clip, action, split, source, world, window, side, actors, labels)
 
 
 def _performers(world: World) -> list[tuple[str, tuple[int, ...]]]:
@@ -292,6 +294,7 @@ def _write(folder: Path, plan: ClipPlan, large_side: int) -> tuple[ClipRecord, C
     extra = {
         **names,
         "masks": masks_file,
+        "action": plan.action,
         "window": [round(x, 3), round(y, 3), round(span, 3)],
         "scene_seed": config.seed,
         "rendered": True,

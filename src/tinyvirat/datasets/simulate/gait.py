@@ -200,10 +200,10 @@ def _waving(
     turn = 2 * np.pi * (habit.rate * time_T + habit.phase)
     up = np.array([1.0, 1.0] if habit.both else [1.0, 0.0] if habit.left else [0.0, 1.0])
     side = np.sin(turn)[:, None]
-    arm = arm * (1 - up) + 2.5 * up
-    out = out * (1 - up) + (0.55 + 0.28 * side) * up
-    fore = fore * (1 - up) + 2.95 * up
-    fore_out = fore_out * (1 - up) + (0.15 + 0.75 * np.sin(turn - 0.4)[:, None]) * up
+    arm = arm * (1 - up) + 2.7 * up
+    out = out * (1 - up) + (0.45 + 0.3 * side) * up
+    fore = fore * (1 - up) + 3.05 * up
+    fore_out = fore_out * (1 - up) + (0.2 + 0.7 * np.sin(turn - 0.4)[:, None]) * up
     return arm, out, fore, fore_out
 
 
