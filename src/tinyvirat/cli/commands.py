@@ -39,6 +39,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "tinyvirat.cli.weights:import_weights",
         "turn somebody else's checkpoint into a model folder",
     ),
+    "demo": (
+        "tinyvirat.cli.demo:demo",
+        "render, train, measure and show it all, without data or a connection",
+    ),
     "doctor": ("tinyvirat.cli.doctor:doctor", "say what this machine can do, and what is missing"),
 }
 """Words of the command to (`module:function`, summary), in the order in which help shows them."""
