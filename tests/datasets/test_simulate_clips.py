@@ -53,9 +53,20 @@ def test_every_action_gets_its_clips(small: Manifest) -> None:
 
 def test_a_clip_shows_the_action_it_was_made_for(small: Manifest) -> None:
     made = Counter(str(record.extra["action"]) for record in small.records)
-    assert made == Counter({action: 4 for action in SETTINGS["actions"]})
+    assert made == Counter(dict.fromkeys(SETTINGS["actions"], 4))
     for record in small.records:
         assert set(LABELS_OF[str(record.extra["action"])]) <= set(record.labels)
+
+
+def test_a_short_turn_in_a_long_clip_is_still_labelled(tmp_path: Path) -> None:
+    changed = {
+        "actions": ("vehicle_turning_right", "vehicle_stopping"), "frames": 16, "fps": Fraction(4),
+        "clips_per_action": 4,
+    }  # fmt: skip
+    for record in read_manifest(simulate_clips(tmp_path, **{**SETTINGS, **changed})).records:
+        assert record.extra["action"] in record.labels
+        side = record.extra["window"][2]
+        assert side < 1500
 
 
 def test_no_scene_is_in_two_splits(small: Manifest) -> None:

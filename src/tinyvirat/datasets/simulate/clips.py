@@ -213,7 +213,7 @@ def _scene_plans(
         least = min(max(LEAST_HEIGHT * window[2] / height, sides[0]), sides[1])
         side = 2 * round(float(rng.uniform(least, sides[1])) / 2)
         actors = _present(boxes_ATC, window, leads)
-        labels = _labels(world, actors)
+        labels = _labels(world, action, actors)
         clip = f"{source}-{number}"
         yield ClipPlan(clip, action, split, source, world, window, side, actors, labels)
 
@@ -257,17 +257,15 @@ def _areas(boxes_ATC: Array) -> Array:
     return np.asarray(np.prod(boxes_ATC[..., 2:] - boxes_ATC[..., :2], axis=-1))
 
 
-def _labels(world: World, actors: tuple[int, ...]) -> tuple[str, ...]:
+def _labels(world: World, action: str, actors: tuple[int, ...]) -> tuple[str, ...]:
+    """What the leads were told to do, and whatever else goes on for long enough."""
     least = LASTING * world.config.frames
-    return tuple(
-        sorted(
-            {
-                activity.label
-                for activity in world.activities
-                if set(activity.actors) <= set(actors) and activity.stop - activity.start >= least
-            }
-        )
-    )
+    lasting = {
+        activity.label
+        for activity in world.activities
+        if set(activity.actors) <= set(actors) and activity.stop - activity.start >= least
+    }
+    return tuple(sorted({*LABELS_OF[action], *lasting}))
 
 
 def _write(folder: Path, plan: ClipPlan, large_side: int) -> tuple[ClipRecord, ClipRecord]:
