@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyvirat.video import VideoError, decoders, open_video, probe
+from tinyvirat.video import VideoError, decoders, open_video, probe, read_clip
 from tinyvirat.video.probe import CLIP
 
 from .clips import Recipe, encode, numbers_of
@@ -103,9 +103,6 @@ class Faulty:
     def __init__(self, fault: str, decoder: Any) -> None:
         self.fault, self.decoder = fault, decoder
 
-    def __len__(self) -> int:
-        return len(self.decoder) - (self.fault == "count")
-
     def get_frames_at(self, indices: list[int]) -> Any:
         batch = self.decoder.get_frames_at(indices)
         if max(indices) >= 20 and self.fault == "raises":
@@ -120,7 +117,7 @@ class Faulty:
 
 
 @needs_torchcodec
-@pytest.mark.parametrize("fault", ["count", "raises", "neighbour", "size", "pixels"])
+@pytest.mark.parametrize("fault", ["raises", "neighbour", "size", "pixels"])
 def test_what_torchcodec_gets_wrong_pyav_gets_right(
     tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,7 +131,7 @@ def test_what_torchcodec_gets_wrong_pyav_gets_right(
     path = encode(tmp_path / "clip.mp4")
     with open_video(path, decoder="torchcodec") as reader:
         seen = list(reader)
-    assert numbers_of(np.stack([frame.frame_HWC for frame in seen])) == list(range(60))
+    np.testing.assert_array_equal([f.frame_HWC for f in seen], read_clip(path).frames_THWC)
     assert [frame.index for frame in seen] == list(range(60))
     with open_video(path, decoder="torchcodec") as reader:
         assert numbers_of(reader.read([50, 3, 19, 20, 50]).frames_THWC) == [50, 3, 19, 20, 50]

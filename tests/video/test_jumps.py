@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,7 @@ from tinyvirat.video import cursor as cursor_module
 from tinyvirat.video import open_video, read_clip
 from tinyvirat.video.packets import FrameMap, Timetable, timetable
 
-from .clips import copy, damage, encode, numbers_of
+from .clips import copy, cut, damage, encode, numbers_of
 
 FRAMES = 400
 GOP = 25
@@ -126,7 +127,7 @@ def test_gradual_refresh_is_never_jumped_into(folder: Path) -> None:
             )
 
 
-@pytest.mark.parametrize("broken", [[30], [226], [225], [240], [30, 226, 399]])
+@pytest.mark.parametrize("broken", [[0], [30], [226], [225], [240], [30, 226, 399]])
 def test_damage_before_or_at_the_place_gives_what_streaming_gives(
     folder: Path, broken: list[int], decoder: str
 ) -> None:
@@ -188,6 +189,37 @@ def test_files_that_prove_nothing_have_no_timetable(
 
 def test_a_copy_without_its_key_frame_has_no_timetable(folder: Path) -> None:
     assert timetable(copy(made(folder, "closed-gop"), folder / "copy.mp4", 5)) is None
+
+
+def test_a_copy_that_begins_with_frames_it_cannot_show_has_no_timetable(folder: Path) -> None:
+    # After an open group's key frame come frames shown before it that refer to what was cut away.
+    path = copy(made(folder, "open-gop"), folder / "open-copy.mp4", 100)
+    assert timetable(path) is None
+    whole = read_clip(path)
+    with open_video(path) as reader:
+        np.testing.assert_array_equal(reader.read([250]).frames_THWC[0], whole.frames_THWC[250])
+
+
+def test_a_broken_off_packet_is_no_proof(folder: Path) -> None:
+    whole = encode(folder / "front.mp4", container={"movflags": "+faststart"}, options=CLOSED)
+    assert timetable(whole) is not None
+    assert timetable(cut(whole, folder / "broken-off.mp4", 0.8)) is None
+
+
+@pytest.mark.parametrize("dropped", [0, 2])
+def test_a_picture_that_silently_stays_away_after_a_jump_is_missed(
+    folder: Path, dropped: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = cursor_module.Decoding._decoded
+
+    def dropping(self: Any, *, strict: bool) -> Iterator[Any]:
+        for number, pixels in enumerate(real(self, strict=strict)):
+            if not (self.jumped and number == dropped):
+                yield pixels
+
+    monkeypatch.setattr(cursor_module.Decoding, "_decoded", dropping)
+    with open_video(made(folder, "no-b-frames")) as reader:
+        assert numbers_of(reader.read([160, 310, 311]).frames_THWC) == [160, 310, 311]
 
 
 def test_frames_hidden_by_an_edit_list_are_not_in_the_timetable(folder: Path) -> None:

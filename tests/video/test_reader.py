@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import tracemalloc
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pytest
 
-from tinyvirat.video import Clip, VideoError, open_video, read_clip
+from tinyvirat.video import Clip, VideoError, decoding, open_video, read_clip
 
 from .clips import Recipe, coded, colours, copy, cut, damage, encode, number_of, numbers_of, speak
 
@@ -366,6 +370,33 @@ def test_damage_costs_the_same_frames_with_any_threads(
         np.testing.assert_array_equal(clip.frames_THWC, clips[0].frames_THWC)
 
 
+class Failing:
+    """A container that fails after some packets, as a disk or a parser may."""
+
+    def __init__(self, container: Any, error: Exception) -> None:
+        self._container, self._error = container, error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._container, name)
+
+    def demux(self, *streams: Any) -> Iterator[Any]:
+        yield from islice(self._container.demux(*streams), 30)
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [av.InvalidDataError(1, "broken"), IndexError("PyAV's own")])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_file_that_cannot_be_read_on_ends_there(
+    folder: Path, error: Exception, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = encode(folder / "no-b.ts", options={"g": "12", "bf": "0"})
+    with monkeypatch.context() as patched:
+        real = decoding.open_container
+        patched.setattr(decoding, "open_container", lambda p: Failing(real(p), error))
+        clip = read_clip(path, threads=threads)
+    assert numbers_of(clip.frames_THWC) == list(range(30))
+
+
 def check_whole(path: Path, decoder: str) -> Clip:
     """The clip; streaming, counting and reading by number must agree on it."""
     clip = read_clip(path, decoder=decoder)
@@ -469,6 +500,20 @@ def test_a_picture_that_would_fill_the_memory_is_refused(
     assert data.count(size) == 3
     path.write_bytes(data.replace(size, b"\x00\x11\x08" + 2 * side.to_bytes(2, "big")))
     refused(path, decoder, "pictures|no frame that decodes")
+
+
+def test_a_picture_over_the_limit_is_not_even_decoded(
+    tmp_path: Path, decoder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The container says 80x48; the pictures in it claim 96x64 and are refused by the decoder.
+    path = encode(tmp_path / "small.avi", frames=3, codec="mjpeg", pixels="yuvj420p", options={})
+    said, claimed = (
+        b"\x00\x11\x08" + height.to_bytes(2, "big") + width.to_bytes(2, "big")
+        for height, width in ((48, 80), (64, 96))
+    )
+    path.write_bytes(path.read_bytes().replace(said, claimed))
+    monkeypatch.setattr("tinyvirat.video.container.MAX_PIXELS", 80 * 48)
+    refused(path, decoder, "no frame that decodes")
 
 
 def test_wrong_options_are_refused(folder: Path) -> None:
