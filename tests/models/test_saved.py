@@ -139,6 +139,15 @@ def test_stored_in_half(model: Model, folder: Path, tmp_path: Path, dtype: torch
     assert {p.dtype for p in model.network.parameters()} == {torch.float32}, "it was changed"
 
 
+def test_what_half_cannot_hold_is_not_stored_as_infinite(folder: Path) -> None:
+    network = seeded(CONFIG)
+    network.classifier.bn1.running_var[0] = 1e5
+    with pytest.raises(ModelError, match=r"classifier\.bn1\.running_var has values too large"):
+        save_model(folder, Model(SPEC, network), dtype=torch.float16)
+    assert load_model(folder).spec == SPEC
+    save_model(folder, Model(SPEC, network), dtype=torch.bfloat16)
+
+
 def test_loaded_in_another_dtype(folder: Path) -> None:
     got = load_model(folder, dtype=torch.bfloat16)
     assert {p.dtype for p in got.network.parameters()} == {torch.bfloat16}

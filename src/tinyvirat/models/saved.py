@@ -115,9 +115,13 @@ def save_model(folder: Path, model: Model, *, dtype: torch.dtype | None = None) 
         folder: created where it is not there.
         model: what to write.
         dtype: floating-point type of the stored weights; None keeps the network's own.
+
+    Raises:
+        ModelError: a value is too large for `dtype`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: _stored(tensor, dtype) for name, tensor in model.network.state_dict().items()}
+    state = model.network.state_dict()
+    tensors = {name: _stored(name, tensor, dtype) for name, tensor in state.items()}
     weights = folder / WEIGHTS
     with written_beside(weights) as temporary:
         save_file(tensors, temporary)
@@ -232,10 +236,16 @@ def _strings(values: list[Any], path: Path) -> list[str]:
     return values
 
 
-def _stored(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
-    if dtype is not None and tensor.is_floating_point():
-        tensor = tensor.to(dtype)
-    return tensor.detach().cpu().contiguous()
+def _stored(name: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    if dtype is None or not tensor.is_floating_point():
+        return tensor
+    stored = tensor.to(dtype)
+    if not torch.equal(stored.isfinite(), tensor.isfinite()):
+        raise ModelError(
+            f"{name} has values too large for {dtype}; store it as bfloat16 or float32"
+        )
+    return stored
 
 
 def _misfit(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
