@@ -25,6 +25,7 @@ th, td { padding: .3rem .8rem .3rem 0; text-align: right; border-bottom: 1px sol
 th.text, td.text { text-align: left; }
 ul { color: #4a535c; font-size: .88rem; padding-left: 1.1rem; }
 img { max-width: 100%; height: auto; display: block; } figure { margin: 0; }
+summary { cursor: pointer; margin-top: 2rem; }
 figcaption { color: #4a535c; font-size: .88rem; margin-top: .4rem; }
 """
 
@@ -46,7 +47,7 @@ def write_page(
     parts = [
         "<h1>tinyvirat: a demonstration</h1>",
         f"<p>Seed {outcome.seed}; rendered clips: {clips}; version {escape(__version__)}; "
-        f"computed in {_format(outcome.precision)}; {outcome.seconds:.0f} s this time.</p>",
+        f"trained in {_format(outcome.precision)}; {outcome.seconds:.0f} s this time.</p>",
         f'<p class="note">{NOTE} The people and vehicles are drawings. What is shown is that '
         "the parts work together; whoever wins, wins on drawings.</p>",
         _table(recognition),
@@ -60,8 +61,9 @@ def write_page(
         "<h2>One clip through the recogniser</h2>",
         _recognised(outcome),
         _figure(recognised, "The same clip over time: what came in, and what the network made."),
-        "<h2>Training</h2>",
+        "<details><summary>How the trainings went</summary>",
         *(_figure(one, f"{one.parent.name}: every value of the training") for one in curves),
+        "</details>",
     ]
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     write_text(

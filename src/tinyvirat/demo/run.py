@@ -81,8 +81,8 @@ def run_demo(out: Path, settings: Settings, say: Say, *, cpu: bool = False) -> O
     """
     began = time.monotonic()
     recipes = {name: settings.recipe(name) for name in RUNS}  # refused before anything heavy
-    demo = Demo(out, settings, cpu, say)
     _claim(out, settings)
+    demo = Demo(out, settings, cpu, say)
     _render(demo)
     for name, recipe in recipes.items():
         _train(demo, name, recipe)
@@ -160,7 +160,8 @@ def _measure(demo: Demo, began: float) -> tuple[Outcome, Path, Path]:
     """Everything that is measured on the test split, and the two pictures of the page."""
     manifest, large = read_manifest(demo.out / CLIPS), read_manifest(demo.out / LARGE)
     device = "cpu" if demo.cpu else "auto"
-    recognizers = {name: load(demo.out / name, device=device) for name in RUNS}
+    # float32: a map and PSNR lose digits in half precision, and these numbers are compared.
+    recognizers = {name: load(demo.out / name, device=device, precision="float32") for name in RUNS}
     found = {name: _evaluate(demo, name, recognizers[name], manifest) for name in RUNS}
     predictions = {name: one[0] for name, one in found.items()}
     targets_NK = predictions[METHOD].known_targets()
