@@ -35,6 +35,7 @@ FAULTS = [
     ("{geom: {id1: 1, id0: 2, ts0: 2, g0: 1 2 3 1e999}}", "is not finite"),
     ("{geom: {id1: 1, id0: 2, ts0: 2, g0: 3 2 1 4}}", "width -2"),
     ("{geom: {id1: 1, id0: 2, ts0: 2, g0: 1 2 3 2}}", "height 0"),
+    ("{geom: {id1: 1, id0: 2, ts0: 2, g0: 1 2 1 4}}", "width 0"),
     ("{geom: {id1: 1, id0: 2, ts0: 1, g0: 1 2 3 4}}", "a second box in frame 1"),
     ("{geom: {id1: 1, id0: 2, ts0: 0, g0: 1 2 3 4}}", "go back from 1 to 0"),
     ("{geom: {id1: 1, id0: 2, ts0: -2, g0: 1 2 3 4}}", "ts0 is '-2'"),
@@ -162,7 +163,7 @@ def test_a_quotation_that_does_not_end_is_reported_where_it_begins(
 def test_a_file_cut_short_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "x.geom.yml"
     whole = flow(GOOD)
-    for length in range(1, len(whole) - 1):
+    for length in [1, *range(2, len(whole) - 2, 7), len(whole) - 2]:
         path.write_text(whole[:length])
         with pytest.raises(AnnotationError):
             read_kpf([path], clip="x")
@@ -221,11 +222,12 @@ def test_deep_nesting_is_refused_quickly(tmp_path: Path, opening: str) -> None:
         read_kpf([path], clip="x")
 
 
-def test_several_spans_become_several_activities(tmp_path: Path) -> None:
+def test_several_spans_become_several_activities_and_an_actor_counts_once(tmp_path: Path) -> None:
     path = tmp_path / "x.activities.yml"
     path.write_text(
         "- {act: {act2: {Run: 1.0}, id2: 0, timespan: [{tsr0: [1, 2]}, {tsr0: [5, 9]}]}}\n"
-        "- {act: {act2: {Walk: 0.4, Stand: 0.6}, id2: 1, timespan: [{tsr0: [0, 0]}]}}\n"
+        "- {act: {act2: {Walk: 0.4, Stand: 0.6}, id2: 1, timespan: [{tsr0: [0, 0]}],\n"
+        "   actors: [{id1: 7}, {id1: 3}, {id1: 7}]}}\n"
     )
     read = read_kpf([path], clip="x")
     assert [(each.id, each.label, each.start, each.stop) for each in read.activities] == [
@@ -233,6 +235,7 @@ def test_several_spans_become_several_activities(tmp_path: Path) -> None:
         (1, "Stand", 0, 1),
         (2, "Run", 5, 10),
     ]
+    assert [each.actors for each in read.activities] == [(), (7, 3), ()]
 
 
 def test_a_second_activity_of_an_id_is_reported(tmp_path: Path) -> None:
