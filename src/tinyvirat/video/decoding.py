@@ -242,6 +242,7 @@ class _Clock:
 
 
 def chosen_threads(pixels: int) -> int:
+    """Threads for a decoder of pictures of so many pixels, where none were asked for."""
     if pixels <= SMALL_PIXELS:
         return 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
