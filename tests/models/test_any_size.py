@@ -166,6 +166,21 @@ def test_pre_upsampled_input_is_enlarged_bicubically_first() -> None:
     torch.testing.assert_close(run(network, x).video_BCTHW, 1 + resize(x, (32, 32)))
 
 
+def test_pre_upsampled_adds_the_encoders_features_of_the_same_side() -> None:
+    network, x = seeded(PRE).double(), clips(1, 3, 8, 32, 32, dtype=torch.float64)
+    with torch.no_grad():
+        at_32 = network.first(x)
+        at_16 = network.down[0](at_32)
+        at_8 = network.down[1](at_16)
+        at_4 = network.middle(network.down[2](at_8))
+        up = network.decoder[0](at_4)
+        up = network.decoder[1](trilinear(up, (8, 8, 8)) + at_8)
+        up = network.decoder[2](trilinear(up, (8, 16, 16)) + at_16)
+        expected = network.heads[2](up) + x
+    got = run(network, x).video_BCTHW
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-12)
+
+
 def test_pre_upsampled_narrows_by_eight_and_is_normalised() -> None:
     network = fresh(PreUpsampledDVSRConfig(channels=2, side=32))
     seen: list[tuple[int, ...]] = []
