@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-# Two cores are shared by parallel tests: one thread each is faster than two that wait for each other.
+# Parallel tests share the cores: one thread each is faster than several that wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REPOSITORY = Path(__file__).parent.parent

@@ -108,6 +108,13 @@ def test_two_files_of_one_kind_are_an_error(tmp_path: Path) -> None:
         read_annotations(tmp_path)
 
 
+def test_regions_are_found_and_not_read(tmp_path: Path) -> None:
+    shutil.copytree(GOLDEN / "block", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "gate.regions.yml").write_text("no regions at all")
+    assert len(find_annotations(tmp_path, "gate").files) == 4
+    assert len(read_annotations(tmp_path).activities) == 2
+
+
 def test_files_may_be_named_one_by_one_for_a_clip_of_another_name(tmp_path: Path) -> None:
     files = [
         shutil.copy(GOLDEN / "block" / f"gate.{kind}.yml", tmp_path / f"{number}.{kind}.yml")

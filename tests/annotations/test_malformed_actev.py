@@ -211,10 +211,11 @@ def test_the_limit_of_boxes_is_for_all_objects_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(actev, "MAX_BOXES", 5)
-    twins = [{**DOCUMENT["activities"][0]["objects"][0], "objectID": number} for number in (1, 2)]
-    path = write(tmp_path / "x.json", changed(("activities", 0, "objects"), twins))
+    items = [{**DOCUMENT["activities"][0]["objects"][0], "objectID": number} for number in (1, 2)]
+    items.append({**items[0], "objectID": 3, "localization": {"a.mp4": {"1": box(), "2": {}}}})
+    path = write(tmp_path / "x.json", changed(("activities", 0, "objects"), items))
     read = read_actev(path, lenient=True)
-    assert [track.id for track in read.tracks] == [1]
+    assert [(track.id, len(track.frames_T)) for track in read.tracks] == [(1, 4), (3, 1)]
     assert read.skipped == 1
 
 
@@ -279,6 +280,14 @@ def test_objects_of_several_activities_are_one_only_when_that_is_sure(
     assert {track.id: track.frames_T.tolist() for track in read.tracks} == frames
 
 
+def test_an_id_that_is_made_up_is_that_of_no_object(tmp_path: Path) -> None:
+    document = objects_of({"1": box()}, {"1": box(9)}, {"1": box(8)})
+    document["activities"][2]["objects"][0]["objectID"] = 0
+    read = read_actev(write(tmp_path / "x.json", document))
+    assert {track.id: track.boxes_T4[0, 0] for track in read.tracks} == {7: 10, 1: 9, 0: 8}
+    assert [each.actors for each in read.activities] == [(7,), (1,), (0,)]
+
+
 def test_several_videos_in_one_file_are_kept_apart(tmp_path: Path) -> None:
     scene = read_annotations(GOLDEN / "virat")
     other = Annotations("other", scene.tracks[1:], (Activity(2, "Riding", 0, 3, (1,)),))
@@ -314,6 +323,16 @@ def test_what_is_written_is_what_the_format_says(tmp_path: Path) -> None:
     assert document["filesProcessed"] == ["gate.mp4"]
     assert carry["localization"] == {"gate.mp4": {"4": 1, "10": 0}}
     assert (carry["presenceConf"], enter["presenceConf"]) == (0.25, 1)
+    assert [*carry["objects"][0]["localization"]["gate.mp4"]] == [
+        "4",
+        "5",
+        "6",
+        "7",
+        "8",
+        "9",
+        "10",
+    ]
+    assert carry["objects"][0]["localization"]["gate.mp4"]["7"] == {}
     car = enter["objects"][1]
     assert (car["objectType"], car["objectID"]) == ("Car", 1)
     # Only what changes is written: frames 1 and 2, 3 and 4, and 5 have a box each, from 1.

@@ -177,7 +177,13 @@ def test_overfits_one_batch(sr: Any) -> None:
     config = RecognizerConfig(
         ResNet3DConfig(10, num_classes=2, width=8), sr, side=16, zero_to_one=True
     )
-    overfits(fresh(config, seed=1, bold=False), clips(4, 3, 4, 8, 8), torch.tensor([0, 1, 0, 1]), 12, 1e-2)
+    overfits(
+        fresh(config, seed=1, bold=False),
+        clips(4, 3, 4, 8, 8),
+        torch.tensor([0, 1, 0, 1]),
+        12,
+        1e-2,
+    )
 
 
 def test_same_in_channels_last() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from tinyvirat.datasets.manifest import ClipRecord, write_manifest
 from tinyvirat.models.dvsr import ProgressiveDVSRConfig
 from tinyvirat.models.i3d import I3DConfig
+from tinyvirat.training.fade import Fade
 from tinyvirat.training.recipe import (
     ClassifierPhase,
     Clips,
@@ -25,7 +26,7 @@ from tinyvirat.video import write_video
 CLASSES = ("blue", "green", "red")
 SIZES = ((36, 44), (40, 40), (48, 36))
 FRAMES = 12
-SPLITS = {"train": 8, "val": 3, "test": 5}
+SPLITS = {"train": 8, "val": 2, "test": 5}
 
 CLASSIFIER = I3DConfig(width=0.0625, dropout=0.0)
 NETWORK = ProgressiveDVSRConfig(scale=4, channels=4, growth=4, attention=True)
@@ -36,7 +37,7 @@ RECIPE = Recipe(
     classifier=CLASSIFIER,
     super_resolution=NETWORK,
     clips=CLIPS,
-    phase1=SuperResolutionPhase(steps=(3, 3), batch=(4,)),
+    phase1=SuperResolutionPhase(steps=(3, 3), batch=(4,), fade=Fade(per_step=0.5)),
     phase2=JointPhase(steps=3, batch=4),
     phase3=ClassifierPhase(steps=3, batch=4),
     upkeep=UPKEEP,

@@ -44,9 +44,8 @@ def evaluate(
         precision: number format; auto takes the fastest that is safe.
         json: print the scores as JSON instead of tables.
     """
-    from accelerate import PartialState
-
     from tinyvirat.common.plain import to_plain
+    from tinyvirat.common.processes import this_process
     from tinyvirat.datasets.cache import FrameCache
     from tinyvirat.datasets.manifest import read_manifest
     from tinyvirat.evaluation.evaluate import predict
@@ -58,11 +57,12 @@ def evaluate(
     from tinyvirat.recognition.load import load
 
     manifest = read_manifest(data)
+    process = this_process()  # before the model: it says which GPU is this one's
     inference = load(run, device=device, precision=precision, input_size=input_size).inference
     frames = None if cache is None else FrameCache(cache)
     predictions = predict(inference, manifest, split, cache=frames, workers=workers)
     found = measure_quality(inference, manifest, split, cache=frames) if quality else None
-    if not PartialState().is_main_process:
+    if not process.is_main_process:
         return 0
     thresholds = None
     if tune_on is not None:

@@ -59,6 +59,8 @@ def recognize(
     for video in _progress(videos):
         try:
             found = recognizer.recognize(video)
+            if render and out is not None:
+                _render(recognizer, found, path, out)
         except TinyviratError as error:
             failed += 1
             sys.stderr.write(f"tinyvirat: error: {error}\n")
@@ -66,8 +68,6 @@ def recognize(
         predictions += found
         if json:
             print(*(json_module.dumps(p.to_json()) for p in found), sep="\n", flush=True)
-        if render and out is not None:
-            _render(recognizer, found, path, out)
     if out is not None:
         from tinyvirat.recognition.results import write_predictions
 

@@ -11,6 +11,7 @@ from accelerate.utils import gather_object
 
 from tinyvirat.common.files import sha256_of
 from tinyvirat.common.pixels import resize
+from tinyvirat.common.processes import this_process
 from tinyvirat.common.progress import track
 from tinyvirat.datasets.batching import BatchPlan
 from tinyvirat.datasets.cache import FrameCache
@@ -41,7 +42,9 @@ def predict(
 
     Args:
         inference: the model, ready to answer.
-        manifest: the clips; its labels must be the model's.
+        manifest: the clips; its labels must be the model's. An empty list of labels means that
+            they are not known; in a split where other clips have some, and several can hold, that
+            none does.
         split: `train`, `val` or `test`.
         cache: of decoded frames.
         workers: processes that decode.
@@ -59,10 +62,9 @@ def predict(
             f"{manifest.path}: the label {unknown[0]!r} is not one of the model's: "
             f"{', '.join(spec.labels)}"
         )
-    process = PartialState()
+    process = this_process()
     ids, sources, sizes, logits, targets = [], [], [], [], []
-    batches = _batches(manifest, records, inference, cache, workers, process)
-    for batch in track(batches, what, -(-len(records) // CLIPS_AT_ONCE)):
+    for batch in _batches(manifest, records, inference, process, what, cache, workers):
         logits_NK = inference.window_logits(batch.clips)
         for logits_WK, index in zip(
             torch.split(logits_NK, batch.windows), batch.indices, strict=True
@@ -73,7 +75,9 @@ def predict(
             sizes.append(clip_size(record))
             logits.append(logits_WK.mean(0).double().numpy())
             targets.append([label in record.labels for label in spec.labels])
-    labelled = all(record.labels for record in records) or spec.multi_label
+    # Where several labels can hold, none can be an answer too, but not the answer of a whole split.
+    enough = any if spec.multi_label else all
+    labelled = enough(record.labels for record in records)
     part = Predictions(
         ids=tuple(ids),
         sources=tuple(sources),
@@ -124,10 +128,8 @@ def quality(
     side = inference.spec.config.side
     truth_maker = preprocess.at(preprocess.full)
     found: dict[str, list[VideoQuality]] = {"super-resolved": [], "bicubic": [], "trilinear": []}
-    process = PartialState()
-    total = -(-len(records) // CLIPS_AT_ONCE)
-    batches = _batches(manifest, records, inference, cache, 0, process)
-    for batch in track(batches, "measuring quality", total):
+    process = this_process()
+    for batch in _batches(manifest, records, inference, process, "measuring quality", cache):
         for frames_NTHWC in batch.frames:
             window = frames_NTHWC[0]
             truth_BCTHW = truth_maker([window])
@@ -154,9 +156,10 @@ def _batches(
     manifest: Manifest,
     records: Sequence[ClipRecord],
     inference: Inference,
-    cache: FrameCache | None,
-    workers: int,
     process: PartialState,
+    what: str,
+    cache: FrameCache | None,
+    workers: int = 0,
 ) -> Iterator[Batch]:
     """This process's share of the clips, each once."""
     dataset = ClipDataset(
@@ -174,4 +177,5 @@ def _batches(
         rank=process.process_index,
         ranks=process.num_processes,
     )
-    return ClipLoader(dataset, plan, workers=workers).epoch()
+    batches = ClipLoader(dataset, plan, workers=workers).epoch()
+    return track(batches, what, plan.batches) if process.is_main_process else batches

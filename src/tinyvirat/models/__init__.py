@@ -1,7 +1,7 @@
 """Networks: tensors in, tensors out; and how they are built, brought in, saved and used.
 
-    from tinyvirat.models import import_reference
-    network = import_reference(state_dict, "authors-prog-dvsr")
+from tinyvirat.models import import_reference
+network = import_reference(state_dict, "authors-prog-dvsr")
 """
 
 from tinyvirat.models.importers import LAYOUTS, import_reference

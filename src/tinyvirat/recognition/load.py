@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tinyvirat.models.inference import Inference
-from tinyvirat.models.saved import ModelSpec, load_model, model_folder
+from tinyvirat.models.saved import ModelError, ModelSpec, load_model, model_folder
 from tinyvirat.recognition.results import Prediction
 from tinyvirat.video import VideoReader, open_video
 
@@ -34,12 +34,17 @@ def load(
             recognises; None takes the model's own input size.
 
     Raises:
-        ModelError: no such model, or a damaged one.
+        ModelError: no such model, a damaged one, or an `input_size` that cannot be.
     """
     model = load_model(model_folder(str(name)))
-    recognizer = ActionRecognizer(Inference(model, device=device, precision=precision))
+    preprocess = model.spec.preprocess
     if input_size is not None:
-        recognizer.inference.preprocess = model.spec.preprocess.at(input_size)
+        try:
+            preprocess = preprocess.at(input_size)
+        except ValueError as error:
+            raise ModelError(f"input_size {input_size} cannot be: {error}") from error
+    recognizer = ActionRecognizer(Inference(model, device=device, precision=precision))
+    recognizer.inference.preprocess = preprocess
     return recognizer
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tinyvirat.common.errors import TinyviratError
-from tinyvirat.common.files import write_text, written_beside
+from tinyvirat.common.files import sha256_of, write_text, written_beside
+from tinyvirat.common.plain import PlainDataError, from_plain, to_plain
 
 FOLDER = "checkpoints"
 SIDECAR = "latest.json"
@@ -42,6 +43,19 @@ class Position:
     step: int
     finished: tuple[str, ...]
     recipe: str
+
+    def __post_init__(self) -> None:
+        if self.step < 0:
+            raise ValueError(f"step is {self.step}")
+
+
+@dataclass(frozen=True)
+class _Sidecar:
+    """What `latest.json` says: which file, its SHA-256, and what it holds."""
+
+    file: str
+    sha256: str
+    position: Position
 
 
 @dataclass(frozen=True)
@@ -77,8 +91,8 @@ def save_checkpoint(run: Path, position: Position, state: State) -> None:
     file = folder / f"{position.phase}-{position.step:07d}.safetensors"
     with written_beside(file) as temporary:
         save_file(tensors, temporary)
-    text = json.dumps({"file": file.name, **asdict(position)}, indent=1)
-    write_text(folder / SIDECAR, text + "\n")
+    sidecar = _Sidecar(file.name, sha256_of(file), position)
+    write_text(folder / SIDECAR, json.dumps(to_plain(sidecar), indent=1) + "\n")
     for old in folder.glob("*.safetensors"):
         if old.name != file.name:
             old.unlink(missing_ok=True)
@@ -90,8 +104,8 @@ def find_checkpoint(run: Path) -> Position | None:
     Raises:
         CheckpointError: the sidecar is damaged.
     """
-    position = _read_sidecar(run)
-    return None if position is None else position[0]
+    sidecar = _read_sidecar(run)
+    return None if sidecar is None else sidecar.position
 
 
 def load_checkpoint(run: Path, state: State) -> None:
@@ -100,11 +114,15 @@ def load_checkpoint(run: Path, state: State) -> None:
     Raises:
         CheckpointError: there is none, it is damaged, or it is of other networks.
     """
-    found = _read_sidecar(run)
-    if found is None:
+    sidecar = _read_sidecar(run)
+    if sidecar is None:
         raise CheckpointError(f"{run}: no checkpoint to resume from")
-    file = run / FOLDER / found[1]
+    file = run / FOLDER / Path(sidecar.file).name
     tensors = read_tensors(file)
+    if sha256_of(file) != sidecar.sha256:
+        raise CheckpointError(
+            f"{file}: damaged, not what was written; delete the folder {file.parent} to start anew"
+        )
     for name, module in state.modules.items():
         load_module(module, _below(tensors, f"module/{name}/"), str(file))
     for name, optimizer in state.optimizers.items():
@@ -120,7 +138,10 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     try:
         tensors: dict[str, Tensor] = load_file(file)
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{file}: not a readable checkpoint: {error}") from error
+        raise CheckpointError(
+            f"{file}: not a readable checkpoint ({error}); delete the folder {file.parent} to "
+            "start anew"
+        ) from error
     return tensors
 
 
@@ -141,20 +162,17 @@ def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
 
 
-def _read_sidecar(run: Path) -> tuple[Position, str] | None:
+def _read_sidecar(run: Path) -> _Sidecar | None:
     path = run / FOLDER / SIDECAR
     if not path.exists():
         return None
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        file = Path(str(data.pop("file"))).name
-        values = {field.name: data[field.name] for field in fields(Position)}
-        position = Position(**{**values, "finished": tuple(values["finished"])})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return from_plain(_Sidecar, data, where=str(path))
+    except (OSError, ValueError, RecursionError, PlainDataError) as error:
         raise CheckpointError(
             f"{path}: damaged ({error}); delete the folder {path.parent} to start anew"
         ) from error
-    return position, file
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[tuple[int, str], Tensor]:
@@ -170,11 +188,16 @@ def _load_moments(
     optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], where: str
 ) -> None:
     state = optimizer.state_dict()
-    numbers = {index for group in state["param_groups"] for index in group["params"]}
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     restored: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, _, key = name.partition("/")
-        if not index.isdigit() or int(index) not in numbers:
+        if not index.isdigit() or int(index) >= len(parameters):
             raise CheckpointError(f"{where}: optimiser state of an unknown parameter {name!r}")
+        parameter = parameters[int(index)]
+        if tensor.shape == parameter.shape:
+            # In the parameter's own memory format: another one takes other instructions, which
+            # can round otherwise.
+            tensor = torch.empty_like(parameter).copy_(tensor)
         restored.setdefault(int(index), {})[key] = tensor
     optimizer.load_state_dict({"state": restored, "param_groups": state["param_groups"]})

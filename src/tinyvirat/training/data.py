@@ -164,31 +164,47 @@ def open_data(
     manifest = read_manifest(data)
     if not manifest.labels:
         raise TinyviratError(f"{data}: no clip has a label; --data needs labelled clips")
-    needs_pairs = bool(recipe.phase1) or bool(recipe.phase2)
-    if needs_pairs and sr_data is None and recipe.clips.tiny:
+    large = manifest
+    if sr_data is not None and sr_data.resolve() != data.resolve():
+        large = read_manifest(sr_data)
+    elif recipe.clips.tiny and (recipe.phase1 or recipe.phase2):
         raise TinyviratError(
             f"the recipe {recipe.name!r} says that the clips of {data} are tiny: they give no "
             "high-resolution truth; name larger ones with --sr-data"
         )
-    manifests: dict[Role, Manifest] = {"data": manifest, "sr_data": manifest}
-    if sr_data is not None:
-        manifests["sr_data"] = read_manifest(sr_data)
     kind: Labels
     if recipe.labels == "auto":
         kind = "multi" if manifest.multi_label else "single"
     else:
         kind = recipe.labels
-    if kind == "single":
-        wrong = next((r for r in manifest.of("train") if len(r.labels) != 1), None)
-        if wrong is not None:
+    _check_labels(manifest, kind)
+    if recipe.phase2 and recipe.phase2.att_from == "sr_data" and large is not manifest:
+        if large.labels != manifest.labels:
             raise TinyviratError(
-                f"{data}: the clip {wrong.id!r} has {len(wrong.labels)} labels; a recipe with "
-                "labels: single needs exactly one a clip (use labels: multi)"
+                f"{large.path}: phase2 takes labels from it (att_from: sr_data), and it has not "
+                f"the classes of {data}: {', '.join(manifest.labels)}"
             )
+        _check_labels(large, kind)
     frames = FrameCache(cache) if recipe.upkeep.cache else None
+    manifests: dict[Role, Manifest] = {"data": manifest, "sr_data": large}
     return TrainingData(recipe, manifests, manifest.labels, kind, frames)
+
+
+def _check_labels(manifest: Manifest, kind: Labels) -> None:
+    """Makes sure of labels that can be learnt, and validated on: the test split is not looked at.
+
+    An empty list means `none of them` where several can hold, and nothing where exactly one does.
+    """
+    if kind == "multi":
+        return
+    wrong = next((r for r in manifest.records if r.split != "test" and len(r.labels) != 1), None)
+    if wrong is not None:
+        raise TinyviratError(
+            f"{manifest.path}: the clip {wrong.id!r} has {len(wrong.labels)} labels; a recipe with "
+            "labels: single needs exactly one a clip (use labels: multi)"
+        )
 
 
 def _on_device(batch: Batch, device: torch.device) -> LabelledBatch:
     moved = batch.to(device)
-    return LabelledBatch(moved.clips, moved.target_BK, moved.seeds)
+    return LabelledBatch(moved.clips, moved.target_BK, moved.seeds, len(batch.failed))

@@ -9,8 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tinyvirat.datasets.degrade import Degrade, Pairs
+from tinyvirat.datasets.degrade import Pairs
 from tinyvirat.training.recipe import Clips
+
+# Keeps the mirror apart from what else is drawn from a clip's seed, such as where its window lies.
+STREAM = 0x71B0
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,13 @@ class LabelledBatch:
         clips: `frames_THWC` uint8 RGB each; their sizes may differ.
         targets_BK: 0 or 1.
         seeds: one a clip; what is random about it depends on nothing else.
+        skipped: clips that belong here and could not be read.
     """
 
     clips: Sequence[Tensor]
     targets_BK: Tensor
     seeds: Sequence[int]
+    skipped: int = 0
 
 
 class Inputs:
@@ -33,9 +38,7 @@ class Inputs:
 
     def __init__(self, clips: Clips) -> None:
         self.clips = clips
-        self.degrade = Degrade(
-            short_side=clips.short_side, crop=clips.full, low=clips.size, flip=clips.flip
-        )
+        self.degrade = clips.degrade()
         self.preprocess = clips.preprocess()
 
     def pairs(self, batch: LabelledBatch) -> Pairs:
@@ -49,6 +52,6 @@ class Inputs:
         made = []
         for clip, seed in zip(batch.clips, batch.seeds, strict=True):
             x_CTHW = self.preprocess.one(clip)
-            mirror = np.random.default_rng(seed).random() < self.clips.flip
+            mirror = np.random.default_rng([STREAM, seed]).random() < self.clips.flip
             made.append(x_CTHW.flip(-1) if mirror else x_CTHW)
         return torch.stack(made)

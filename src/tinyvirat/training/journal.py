@@ -28,8 +28,8 @@ class Journal:
 
     Args:
         run: the run folder.
-        done: iterations that the checkpoint holds, by phase; later rows, of work that was lost, are
-            dropped. Phases that are not named are dropped whole.
+        done: iterations that the checkpoint holds, by phase, that in progress last; later rows, of
+            work that was lost, are dropped. Phases that are not named are dropped whole.
     """
 
     def __init__(self, run: Path, done: Mapping[str, int]) -> None:
@@ -39,7 +39,9 @@ class Journal:
         rows = [r for r in read_metrics(self.path) if r["step"] <= done.get(r["phase"], -1)]
         write_text(self.path, "".join(json.dumps(row) + "\n" for row in rows))
         self._file = self.path.open("a", encoding="utf-8", buffering=1)
-        self._events = SummaryWriter(str(run / "tensorboard"), purge_step=sum(done.values()))
+        # TensorBoard has one count of steps: iterations of all phases, one after another.
+        self._before = sum(done.values()) - [*done.values()][-1]
+        self._events = SummaryWriter(str(run / "tensorboard"), purge_step=sum(done.values()) + 1)
 
     def __enter__(self) -> Journal:
         return self
@@ -57,7 +59,7 @@ class Journal:
         """Adds one row: an iteration's values (`step` of them done), or a validation's."""
         self._file.write(json.dumps({"phase": phase, "step": step, **values}) + "\n")
         for name, value in values.items():
-            self._events.add_scalar(f"{phase}/{name}", value, step)
+            self._events.add_scalar(f"{phase}/{name}", value, self._before + step)
 
     def flush(self) -> None:
         """Puts what was written on disk, as before a checkpoint."""

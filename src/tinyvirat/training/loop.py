@@ -2,20 +2,26 @@
 
 Accelerate gives the device, the precision, the processes and the gradient scaling; what is done
 with them stands here. Every iteration seeds what is random in it from the run's seed and its own
-number, so that a resumed run, and one on several processes, repeats the same iterations. Gradients
-are averaged over the processes explicitly, which lets a phase use a network twice, or not at all.
+number, so that a resumed run repeats the same iterations: bit for bit on the CPU in float32.
+
+Several processes share every batch. Gradients are averaged over them explicitly, which lets a phase
+use a network twice, or not at all, and batch norms see the whole batch (`training.norms`); so the
+losses are those of one process but for rounding. Two things stay a process's own: which features
+dropout drops, and with `accumulate` the statistics of a batch norm, which are those of a piece.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from tinyvirat.common.errors import TinyviratError
@@ -76,14 +82,17 @@ def train(training: Training, *, only: Sequence[int] = (), until: int | None = N
         Whether all phases asked for are done.
 
     Raises:
-        TinyviratError: the folder holds a run of another recipe or other data.
+        TinyviratError: as `position_of`, or the processes do not share one run folder.
+        CheckpointError: the checkpoint is damaged.
     """
-    position = find_checkpoint(training.run)
-    if position is not None and position.recipe != training.recipe:
+    position = position_of(training.run, training.recipe)
+    if training.accelerator.num_processes > 1 and len(set(gather_object([position]))) > 1:
         raise TinyviratError(
-            f"{training.run}: holds a run of another recipe or other data; "
-            "use another --out, or delete the folder to start anew"
+            f"{training.run}: not the same folder for all processes; --out must lie where every "
+            "machine sees it"
         )
+    if position is not None:
+        load_checkpoint(training.run, State({"network": training.setting.network}, {}))
     finished = position.finished if position else ()
     left = until
     for phase in phases_of(training.setting):
@@ -98,6 +107,26 @@ def train(training: Training, *, only: Sequence[int] = (), until: int | None = N
     return True
 
 
+def position_of(run: Path, recipe: str) -> Position | None:
+    """How far the run in the folder `run` has come; None where there is none.
+
+    Args:
+        run: the run folder.
+        recipe: digest of the recipe and the data that it has to be a run of.
+
+    Raises:
+        TinyviratError: the folder holds a run of another recipe or other data.
+        CheckpointError: its checkpoint is damaged.
+    """
+    position = find_checkpoint(run)
+    if position is not None and position.recipe != recipe:
+        raise TinyviratError(
+            f"{run}: holds a run of another recipe or other data; use another --out, or delete "
+            "the folder to start anew"
+        )
+    return position
+
+
 @dataclass(frozen=True)
 class _Done:
     made: int
@@ -110,13 +139,19 @@ def _run_phase(
     """One phase, from its checkpoint to its end or to `most` iterations more."""
     upkeep, accelerator = training.upkeep, training.accelerator
     network = training.setting.network
+    position = find_checkpoint(training.run)
+    resumed = position is not None and position.phase == phase.name
+    if not resumed and isinstance(phase, Classification) and phase.settings.restart:
+        network.classifier.load_state_dict(dict(training.classifier))
     average = MovingAverage(network, upkeep.ema) if upkeep.ema else None
     modules: dict[str, nn.Module] = {"network": network}
     if average is not None:
-        modules["average"] = average.to(accelerator.device)
-    first = _resume(training, phase, modules)
+        modules["average"] = average
     state = State(modules, phase.optimizers)
-    optimizers = [accelerator.prepare_optimizer(o) for o in phase.optimizers.values()]
+    first = 0
+    if position is not None and resumed:
+        load_checkpoint(training.run, state)
+        first = position.step
     stop = phase.steps if most is None else min(phase.steps, first + most)
     steps = training.data.batches(phase, first, stop, accelerator)
     if accelerator.is_main_process:
@@ -132,17 +167,17 @@ def _run_phase(
             began = time.monotonic()
             phase.set_modes()
             phase.set_rates(place.step)
-            values = _iterate(training, phase, place, batches, optimizers)
+            values = _iterate(training, phase, place, batches)
             if average is not None:
                 average.update(network)
             done = place.step + 1
             if journal is not None:
                 journal.write(phase.name, done, values | {"seconds": time.monotonic() - began})
+            training.observer.after(phase, done, average, journal)
             if done % upkeep.checkpoint_every == 0 and done < phase.steps:
                 _save(
                     training, journal, Position(phase.name, done, finished, training.recipe), state
                 )
-            training.observer.after(phase, done, average, journal)
         if stop < phase.steps:
             place_now = Position(phase.name, stop, finished, training.recipe)
             _save(training, journal, place_now, state)
@@ -155,53 +190,25 @@ def _run_phase(
     return _Done(stop - first, complete=True)
 
 
-def _resume(training: Training, phase: Phase, modules: Mapping[str, nn.Module]) -> int:
-    """Brings networks and optimisers to where the phase goes on; returns its first iteration."""
-    position = find_checkpoint(training.run)
-    if position is not None and position.phase == phase.name:
-        load_checkpoint(training.run, State(modules, phase.optimizers))
-        return position.step
-    if position is not None:
-        load_checkpoint(training.run, State({"network": modules["network"]}, {}))
-        if "average" in modules:
-            average = MovingAverage(modules["network"], training.upkeep.ema)
-            modules["average"].load_state_dict(average.state_dict())
-    if isinstance(phase, Classification) and phase.settings.restart:
-        training.setting.network.classifier.load_state_dict(dict(training.classifier))
-    return 0
-
-
-def _iterate(
-    training: Training,
-    phase: Phase,
-    place: Place,
-    batches: Batches,
-    optimizers: Sequence[torch.optim.Optimizer],
-) -> dict[str, float]:
+def _iterate(training: Training, phase: Phase, place: Place, batches: Batches) -> dict[str, float]:
     """One iteration; returns what it reports, averaged over its pieces and the processes."""
     accelerator = training.accelerator
-    pieces = _pieces(batches, training.upkeep.accumulate)
     torch.manual_seed(place.seed + accelerator.process_index)
     reported: dict[str, Tensor] = {}
-    for piece in pieces:
+    for share, piece in _pieces(batches, training.upkeep.accumulate):
         with accelerator.autocast():
             losses = phase.losses(piece, place)
-        accelerator.backward(losses.total / len(pieces))
+        accelerator.backward(losses.total * share)
         for name, value in {"loss": losses.total, **losses.parts}.items():
-            share = value.detach().float().cpu() / len(pieces)
-            reported[name] = reported.get(name, torch.zeros(())) + share
+            part = value.detach().float().cpu() * share
+            reported[name] = reported.get(name, torch.zeros(())) + part
     _average_gradients(phase.learning, accelerator)
-    for name, optimizer in zip(phase.optimizers, optimizers, strict=True):
-        limit = phase.base[name].clip_norm
-        if limit:
-            parameters = [p for g in optimizer.param_groups for p in g["params"]]
-            accelerator.unscale_gradients(optimizer)
-            nn.utils.clip_grad_norm_(parameters, limit)
-        optimizer.step()
-        optimizer.zero_grad()
+    _step(phase, accelerator)
+    if training.upkeep.on_error == "skip":
+        reported["skipped"] = torch.tensor(float(_skipped(batches) * accelerator.num_processes))
     values = torch.stack(list(reported.values())).to(accelerator.device)
     shared = accelerator.reduce(values, reduction="mean").tolist()
-    if not all(map(_finite, shared)):
+    if not all(map(math.isfinite, shared)):
         raise TinyviratError(
             f"{phase.name}: the loss is no longer finite at iteration {place.step + 1}: "
             f"{dict(zip(reported, shared, strict=True))}; a smaller learning rate or float32 "
@@ -209,6 +216,25 @@ def _iterate(
         )
     rates = {f"lr_{name}": o.param_groups[0]["lr"] for name, o in phase.optimizers.items()}
     return dict(zip(reported, shared, strict=True)) | rates
+
+
+def _step(phase: Phase, accelerator: Accelerator) -> None:
+    """Clips the gradients and moves the weights; the scaler of float16 learns once, at the end."""
+    scaler = accelerator.scaler
+    for name, optimizer in phase.optimizers.items():
+        limit = phase.base[name].clip_norm
+        if limit:
+            if scaler is not None:
+                scaler.unscale_(optimizer)
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, limit)
+        if scaler is None:
+            optimizer.step()
+        else:
+            scaler.step(optimizer)
+        optimizer.zero_grad()
+    if scaler is not None:
+        scaler.update()
 
 
 def _average_gradients(parameters: Sequence[nn.Parameter], accelerator: Accelerator) -> None:
@@ -227,22 +253,31 @@ def _average_gradients(parameters: Sequence[nn.Parameter], accelerator: Accelera
         begin += gradient.numel()
 
 
-def _pieces(batches: Batches, count: int) -> list[Batches]:
-    """A batch cut into `count` pieces of equal size, fewer where it has fewer clips."""
-    size = min(len(batch.clips) for batch in batches.values())
-    count = next(n for n in range(min(count, size), 0, -1) if size % n == 0)
-    pieces: list[Batches] = []
+def _pieces(batches: Batches, count: int) -> Iterator[tuple[float, Batches]]:
+    """A batch in `count` pieces, fewer where it has fewer clips, each with its share of the whole.
+
+    Their sizes differ by one clip at most. Weighted by their shares, the means over the pieces add
+    up to the mean over the batch.
+    """
+    clips = [len(batch.clips) for batch in batches.values()]
+    count = min(count, *clips)
     for number in range(count):
         # Roles that share a batch share its pieces too.
         cut = {id(batch): _piece(batch, number, count) for batch in batches.values()}
-        pieces.append({role: cut[id(batch)] for role, batch in batches.items()})
-    return pieces
+        piece = {role: cut[id(batch)] for role, batch in batches.items()}
+        yield sum(len(batch.clips) for batch in piece.values()) / sum(clips), piece
 
 
 def _piece(batch: LabelledBatch, number: int, count: int) -> LabelledBatch:
-    size = len(batch.clips) // count
-    here = slice(number * size, (number + 1) * size)
-    return LabelledBatch(batch.clips[here], batch.targets_BK[here], batch.seeds[here])
+    begin, end = (len(batch.clips) * n // count for n in (number, number + 1))
+    return LabelledBatch(
+        batch.clips[begin:end], batch.targets_BK[begin:end], batch.seeds[begin:end]
+    )
+
+
+def _skipped(batches: Batches) -> int:
+    """Clips that could not be read, of this process's share."""
+    return sum(batch.skipped for batch in {id(b): b for b in batches.values()}.values())
 
 
 def _save(training: Training, journal: Journal | None, position: Position, state: State) -> None:
@@ -258,7 +293,3 @@ def _counts(
     """Iterations that are done, by phase: what of the journal is still true."""
     steps = {p.name: p.steps for p in phases_of(training.setting) if p.name in finished}
     return steps | {phase.name: first}
-
-
-def _finite(value: float) -> bool:
-    return abs(value) < float("inf")

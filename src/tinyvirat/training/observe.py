@@ -61,28 +61,36 @@ class Observer:
     def after(
         self, phase: Phase, done: int, average: MovingAverage | None, journal: Journal | None
     ) -> None:
-        """Looks at the run after `done` iterations of a phase, when its recipe says so."""
+        """Looks at the run after `done` iterations of a phase, when its recipe says so.
+
+        Every process calls this: they share the clips. The one with the journal writes.
+        """
         upkeep = self.data.recipe.upkeep
-        if journal is None or done == phase.steps:
+        if done == phase.steps:
             return
         network = self.network if average is None else average.network
         assert isinstance(network, Recognizer)
         if upkeep.validate_every and done % upkeep.validate_every == 0:
-            journal.write(phase.name, done, self.validate(phase, network))
-        if upkeep.picture_every and done % upkeep.picture_every == 0:
+            self._write(phase, done, network, journal)
+        if upkeep.picture_every and done % upkeep.picture_every == 0 and journal is not None:
             self.draw(phase, done, network)
 
     def end(self, phase: Phase, journal: Journal | None) -> None:
-        """Looks at a phase's outcome."""
-        if journal is None:
-            return
-        journal.write(phase.name, phase.steps, self.validate(phase, self.network))
-        self.draw(phase, phase.steps, self.network)
+        """Looks at a phase's outcome; every process calls this."""
+        self._write(phase, phase.steps, self.network, journal)
+        if journal is not None:
+            self.draw(phase, phase.steps, self.network)
+
+    def _write(self, phase: Phase, done: int, network: Recognizer, journal: Journal | None) -> None:
+        values = self.validate(phase, network)
+        if journal is not None and values:
+            journal.write(phase.name, done, values)
 
     def validate(self, phase: Phase, network: Recognizer) -> dict[str, float]:
         """PSNR where pairs are learnt, accuracy or mean average precision where actions are."""
         values: dict[str, float] = {}
         ready = self._ready(network)
+        ready.preprocess = self.data.recipe.clips.preprocess_large()
         if "sr_data" in phase.roles and self.data.held_out("sr_data"):
             manifest = self.data.manifests["sr_data"]
             found = quality(ready, manifest, "val", cache=self.data.cache, most=QUALITY_CLIPS)
@@ -92,6 +100,7 @@ class Observer:
                 values["val_psnr_bicubic"] = found["bicubic"].psnr
         if "data" in phase.roles and self.data.held_out("data"):
             manifest = self.data.manifests["data"]
+            ready.preprocess = self.spec.preprocess
             found_data = predict(ready, manifest, "val", cache=self.data.cache, what="validating")
             targets_NK = found_data.known_targets()
             if self.spec.multi_label:
@@ -115,6 +124,8 @@ class Observer:
         held_out = self.data.held_out(role)
         records = held_out or self.data.train(role)
         ready = self._ready(network)
+        if role == "sr_data":
+            ready.preprocess = self.data.recipe.clips.preprocess_large()
         blocks = [self._block(ready, role, record) for record in _spread(records)]
         kind = "val" if held_out else "train"
         path = self.run / "pictures" / f"{phase.name}-{done:07d}-{kind}.png"

@@ -20,6 +20,7 @@ from tinyvirat.datasets.degrade import stage_target
 from tinyvirat.models.any_size import ENTRIES
 from tinyvirat.models.recognizer import Recognizer, masked
 from tinyvirat.training.inputs import Inputs, LabelledBatch
+from tinyvirat.training.norms import BATCH_NORMS
 from tinyvirat.training.objectives import (
     Labels,
     attention_loss,
@@ -255,8 +256,8 @@ class Joint(Phase):
         super().__init__(setting)
         self.settings = settings
         self.roles = tuple(dict.fromkeys((settings.rec_from, settings.att_from)))
-        clips = setting.clips[settings.att_from]
-        self.segments = (_one_segment(settings, clips),)
+        clips = min(setting.clips[role] for role in self.roles)
+        self.segments = (_one_segment(settings, setting.clips[settings.att_from], clips),)
         self._optimize(
             {
                 "generator": (
@@ -324,7 +325,7 @@ class Classification(Phase):
         self.settings = settings
         self.roles = ("data",)
         clips = setting.clips["data"]
-        self.segments = (_one_segment(settings, clips),)
+        self.segments = (_one_segment(settings, clips, clips),)
         groups = self._classifier_groups(settings.head_lr)
         if self.network.super_resolution is not None and not settings.freeze_generator:
             groups.append(Group(list(self.network.super_resolution.parameters())))
@@ -344,7 +345,7 @@ class Classification(Phase):
             self.network.super_resolution.eval()
         if self.settings.freeze_norm:
             for module in self.network.classifier.modules():
-                if isinstance(module, nn.BatchNorm3d):
+                if isinstance(module, BATCH_NORMS):
                     module.eval()
 
     def losses(self, batches: Batches, place: Place) -> Losses:
@@ -363,9 +364,10 @@ def steps_for(epochs: float, clips: int, batch: int) -> int:
     return max(1, round(epochs * max(1, clips // batch)))
 
 
-def _one_segment(settings: JointPhase | ClassifierPhase, clips: int) -> Segment:
-    steps = settings.steps or steps_for(settings.epochs, clips, settings.batch)
-    return Segment(steps, min(settings.batch, clips))
+def _one_segment(settings: JointPhase | ClassifierPhase, clips: int, fewest: int) -> Segment:
+    """A phase of one stretch over `clips`; `fewest` is the size of its smallest role."""
+    batch = min(settings.batch, fewest)
+    return Segment(settings.steps or steps_for(settings.epochs, clips, batch), batch)
 
 
 def phases_of(setting: Setting) -> list[Phase]:

@@ -15,11 +15,13 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor
 
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.files import sha256_of, write_text
 from tinyvirat.common.precision import fastest_dtype
+from tinyvirat.common.processes import this_process
 from tinyvirat.models.recognizer import Recognizer, RecognizerConfig
 from tinyvirat.models.resnet3d import ResNet3DConfig
 from tinyvirat.models.saved import Model, ModelSpec, load_model, model_folder, save_model
@@ -34,7 +36,8 @@ from tinyvirat.training.journal import (
     environment,
     read_metrics,
 )
-from tinyvirat.training.loop import Training, train
+from tinyvirat.training.loop import Training, position_of, train
+from tinyvirat.training.norms import share_batch_norms
 from tinyvirat.training.observe import Observer
 from tinyvirat.training.phases import Setting
 from tinyvirat.training.recipe import Recipe, recipe_text
@@ -45,6 +48,8 @@ NAMED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 MODEL = "model"
 RECIPE = "recipe.yaml"
 SUMMARY = "summary.json"
+UNLIKE_LOSSES = ("phase", "step", "seconds", "skipped")
+"""What in a row of metrics is not a value of the network."""
 
 
 @dataclass(frozen=True)
@@ -83,21 +88,25 @@ def run(recipe: Recipe, order: Order) -> bool:
     Raises:
         TinyviratError: manifests, weights or folder do not fit the recipe.
     """
+    _check(recipe, order)
     data = open_data(recipe, order.data, order.sr_data, cache=order.cache)
-    accelerator = Accelerator(mixed_precision=_precision(recipe, order), cpu=order.cpu)
+    digest = hashlib.sha256((recipe_text(recipe) + data.digest).encode()).hexdigest()
+    position_of(order.out, digest)
+    accelerator = _accelerator(recipe, order)
     spec, network, classifier = _build(recipe, data)
     if order.super_resolution is not None:
         take_super_resolution(network, order.super_resolution)
     network = network.to(accelerator.device)
     if accelerator.device.type == "cpu":
         guard_short_convolutions(network)
+    if accelerator.num_processes > 1:
+        share_batch_norms(network, accelerator.device)
     # The stubs of Module.to know the memory format only together with a tensor.
     network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     if recipe.upkeep.compile:
         network.classifier.compile()
         if network.super_resolution is not None:
             network.super_resolution.compile()
-    digest = hashlib.sha256((recipe_text(recipe) + data.digest).encode()).hexdigest()
     training = Training(
         run=order.out,
         accelerator=accelerator,
@@ -129,8 +138,14 @@ def take_super_resolution(network: Recognizer, source: Path) -> None:
     mine = network.super_resolution
     if mine is None or theirs is None:
         raise TinyviratError(f"{folder}: there is no super-resolution network to take over")
-    tensors = {k: t for k, t in theirs.state_dict().items() if k in mine.state_dict()}
-    load_module(mine, mine.state_dict() | tensors, str(folder))
+    wanted, found = mine.state_dict(), theirs.state_dict()
+    unlike = sorted(name for name in wanted.keys() ^ found.keys() if "attention." not in name)
+    if unlike:
+        raise TinyviratError(
+            f"{folder}: another super-resolution network: only one of the two has {unlike[0]!r}"
+        )
+    tensors = {name: tensor for name, tensor in found.items() if name in wanted}
+    load_module(mine, wanted | tensors, str(folder))
 
 
 def _build(recipe: Recipe, data: TrainingData) -> tuple[ModelSpec, Recognizer, dict[str, Tensor]]:
@@ -164,20 +179,49 @@ def _pretrain(network: Recognizer, weights: str) -> None:
     theirs = load_model(model_folder(weights)).network.classifier.state_dict()
     mine = network.classifier.state_dict()
     taken = {k: t for k, t in theirs.items() if k in mine and mine[k].shape == t.shape}
-    fresh = sorted(set(mine) - set(taken))
-    if any(not name.startswith("head.") for name in fresh) or set(theirs) - set(mine):
+    unlike = sorted(set(mine) - set(taken) | set(theirs) - set(mine))
+    wrong = next((name for name in unlike if not name.startswith("head.")), None)
+    if wrong is not None:
         raise TinyviratError(
-            f"weights {weights!r} are another network's: {fresh[0]!r} does not fit the classifier"
+            f"weights {weights!r} are another network's: {wrong!r} does not fit the classifier"
         )
     network.classifier.load_state_dict(mine | taken)
 
 
-def _precision(recipe: Recipe, order: Order) -> str:
-    wanted = recipe.upkeep.precision
-    if wanted != "auto":
-        return NAMED[wanted]
-    device = "cuda" if torch.cuda.is_available() and not order.cpu else "cpu"
-    return MIXED[fastest_dtype(device)]
+def _check(recipe: Recipe, order: Order) -> None:
+    """Refuses what cannot be carried out.
+
+    Raises:
+        TinyviratError: the recipe has no such phase, or `until` is negative.
+    """
+    there = [n for n in (1, 2, 3) if getattr(recipe, f"phase{n}") is not None]
+    wrong = next((n for n in order.phases if n not in there), None)
+    if wrong is not None:
+        numbers = ", ".join(map(str, there))
+        raise TinyviratError(f"the recipe {recipe.name!r} has no phase {wrong}; it has {numbers}")
+    if order.until is not None and order.until < 0:
+        raise TinyviratError(f"until {order.until} is below 0")
+
+
+def _accelerator(recipe: Recipe, order: Order) -> Accelerator:
+    """Device, precision and processes.
+
+    Raises:
+        TinyviratError: the device has not that precision, or this process has begun in another.
+    """
+    process = this_process(order.cpu)
+    precision = NAMED.get(recipe.upkeep.precision) or MIXED[fastest_dtype(process.device)]
+    if process.num_processes > 1:
+        precision = gather_object([precision])[0]  # a measurement may not come out alike everywhere
+    if precision == "fp16" and process.device.type == "cpu":
+        raise TinyviratError("upkeep.precision: float16 needs a GPU; use bfloat16, float32 or auto")
+    try:
+        return Accelerator(mixed_precision=precision, cpu=process.device.type == "cpu")
+    except ValueError as error:
+        raise TinyviratError(
+            f"this process cannot train in {precision!r} on {process.device}; start another one: "
+            f"{error}"
+        ) from error
 
 
 def _write_beginning(recipe: Recipe, order: Order, data: TrainingData) -> None:
@@ -191,7 +235,10 @@ def _write_beginning(recipe: Recipe, order: Order, data: TrainingData) -> None:
     earlier = []
     path = out / ENVIRONMENT
     if path.is_file() and find_checkpoint(out) is not None:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            earlier = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise TinyviratError(f"{path}: damaged ({error}); delete it to go on") from error
     write_text(path, json.dumps([*earlier, started], indent=1) + "\n")
 
 
@@ -214,10 +261,11 @@ def _write_end(training: Training, spec: ModelSpec, seconds: float, complete: bo
         own = [row for row in rows if row["phase"] == name]
         last: dict[str, float] = {}
         for row in own:
-            last |= {k: v for k, v in row.items() if k not in ("phase", "step", "seconds")}
+            last |= {k: v for k, v in row.items() if k not in UNLIKE_LOSSES}
         phases[name] = {
             "steps": max(row["step"] for row in own),
             "seconds": round(sum(row.get("seconds", 0.0) for row in own), 1),
+            "skipped": round(sum(row.get("skipped", 0.0) for row in own)),
             "last": last,
         }
     cost = cost_of(spec.config, recipe.clips.size, recipe.clips.frames)

@@ -56,7 +56,7 @@ class Cursor:
                 return picture
         self.end = decoding.next_index
         if not decoding.jumped:
-            self._known.counted(decoding.next_index)
+            self._known.count = decoding.next_index
         return None
 
     def _placed_before(self, index: int) -> Decoding:

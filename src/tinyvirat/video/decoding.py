@@ -23,6 +23,7 @@ from tinyvirat.video.packets import FrameMap, Timetable
 SMALL_PIXELS = 640 * 480
 MOST_THREADS = 8
 FALLBACK_FPS = Fraction(25)
+FALLBACK_TICK = Fraction(1, 90_000)
 
 
 class NotExactError(Exception):
@@ -224,21 +225,19 @@ class _Clock:
     """Seconds since the first picture; where a time is missing or goes back, one frame later."""
 
     def __init__(self, fps: Fraction, time_base: Fraction | None) -> None:
-        self._step = 1 / fps
-        self._time_base = time_base
+        self._tick = time_base or FALLBACK_TICK
+        self._step = max(1, round(1 / (fps * self._tick)))
         self._first: int | None = None
-        self._last: Fraction | None = None
+        self._last: int | None = None
 
     def time(self, pts: int | None) -> float:
         """The time of the next picture, stamped `pts`."""
         if self._last is None:
-            self._first, self._last = pts, Fraction(0)
+            self._first, self._last = pts, 0
             return 0.0
-        stamped = self._last
-        if pts is not None and self._first is not None and self._time_base is not None:
-            stamped = (pts - self._first) * self._time_base
+        stamped = self._last if pts is None or self._first is None else pts - self._first
         self._last = stamped if stamped > self._last else self._last + self._step
-        return float(self._last)
+        return self._last * self._tick.numerator / self._tick.denominator
 
 
 def chosen_threads(pixels: int) -> int:

@@ -119,7 +119,7 @@ class FrameMap:
 
     Attributes:
         count: how many frames there are, once a pass has gone over all of them.
-        may_jump: whether nothing has spoken against jumps yet.
+        may_jump: whether no jump has gone wrong yet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -145,9 +145,3 @@ class FrameMap:
             self._table = timetable(self._path)
             self._trusted = self._table is not None and self._table.pts_N[0] == self._first
         return self._table if self._trusted else None
-
-    def counted(self, frames: int) -> None:
-        """Learns from a pass that went over the whole file."""
-        self.count = frames
-        if self._table is not None and len(self._table) != frames:
-            self.may_jump = False

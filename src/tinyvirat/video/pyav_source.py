@@ -75,15 +75,12 @@ class PyavSource:
     def count(self) -> int:
         """How many frames there are."""
         if self.known.count is None:
-            decoding, self._begun = (
-                self._begun or Decoding(self._path, self.known, self._threads),
-                None,
-            )
+            decoding = self._begun or Decoding(self._path, self.known, self._threads)
+            self._begun = None
             try:
                 while decoding.next() is not None:
                     pass
-                self.known.counted(decoding.next_index)
-                return decoding.next_index
+                self.known.count = decoding.next_index
             finally:
                 decoding.close()
         return self.known.count

@@ -79,10 +79,7 @@ class TorchcodecSource:
         """
         left = iter(wanted)
         while batch := list(islice(left, self._batch_size)):
-            if self._checked is not None and batch[-1] < len(self._checked[1]):
-                frames = self._batch(batch)
-            else:
-                frames = []
+            frames = self._batch(batch) if self._checked is not None else []
             yield from frames or self._pyav.read(batch)
 
     def count(self) -> int:
@@ -118,9 +115,6 @@ class TorchcodecSource:
         """These frames; none of them, and PyAV from now on, when one is not what it should be."""
         assert self._checked is not None
         decoder, table = self._checked
-        if not (self._pyav.known.may_jump and self._pyav.known.timetable() is table):
-            self._checked = None
-            return []
         size = (len(wanted), self.info.height, self.info.width, 3)
         try:
             got = decoder.get_frames_at(list(wanted))

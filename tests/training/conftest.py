@@ -1,0 +1,42 @@
+"""Clips to train on, and the package's folder where forked processes find these tests."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from accelerate.state import AcceleratorState, PartialState
+
+from .small import write_clips
+
+ROOT = str(Path(__file__).parent.parent.parent)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _importable() -> Iterator[None]:
+    """Lets forked processes import `tests.training` by name."""
+    sys.path.append(ROOT)
+    yield
+    sys.path.remove(ROOT)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_accelerator() -> Iterator[None]:
+    """Accelerate keeps its precision for the life of a process."""
+    yield
+    AcceleratorState._reset_state()
+    PartialState._reset_state()
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of labelled clips of several sizes. Do not change the files."""
+    return write_clips(tmp_path_factory.mktemp("clips"))
+
+
+@pytest.fixture(scope="session")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of four training clips, none held out."""
+    return write_clips(tmp_path_factory.mktemp("few"), splits={"train": 4})
