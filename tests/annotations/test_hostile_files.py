@@ -21,7 +21,7 @@ pieces = st.binary(max_size=6) | st.sampled_from(
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     sample=st.sampled_from(SAMPLES),
@@ -51,7 +51,7 @@ def test_a_damaged_file_is_read_or_refused(
 
 
 @settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.binary(max_size=200), name=st.sampled_from([path.name for path in SAMPLES]))
 def test_any_bytes_are_read_or_refused(

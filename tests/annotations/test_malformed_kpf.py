@@ -289,7 +289,7 @@ def everything(path: Path) -> list[object]:
 
 
 @settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(texts=st.lists(geometry_texts(), min_size=2, max_size=8))
 def test_the_quick_way_and_yaml_agree(

@@ -27,7 +27,7 @@ from tinyvirat.annotations.kpf import write_kpf
 from tinyvirat.annotations.virat_text import EVENT_NAMES, OBJECT_TYPES, write_virat
 
 SETTINGS = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 whole = st.integers(-MAX_PIXEL, MAX_PIXEL - 1).map(float)
