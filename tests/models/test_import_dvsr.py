@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,12 @@ from torch.nn.utils import spectral_norm
 from tinyvirat.models.dvsr import DVSRConfig, ProgressiveDVSRConfig
 from tinyvirat.models.importers import ImportWeightsError, import_reference
 from tinyvirat.models.importers.dvsr import fold_spectral_norm
+from tinyvirat.models.preprocess import Preprocess
+from tinyvirat.models.recognizer import RecognizerConfig
+from tinyvirat.models.resnet3d import ResNet3DConfig
+from tinyvirat.models.saved import Model, ModelSpec, load_model, save_model
+from tinyvirat.models.weights import WeightsError, import_classifier, import_super_resolution
+from tinyvirat.video.sampling import AllWindows
 
 from .convolution import conv3d
 from .network_checks import clips
@@ -387,3 +394,35 @@ def test_counters_come_back_as_counters() -> None:
         name = f"attention.norms.{index}.num_batches_tracked"
         assert (with_them[name].item(), without_them[name].item()) == (5, 0)
         assert with_them[name].dtype == without_them[name].dtype == torch.int64
+
+
+def test_a_network_is_put_before_a_classifier_that_is_here(tmp_path: Path) -> None:
+    config = RecognizerConfig(ResNet3DConfig(10, num_classes=2, width=2), side=16)
+    base = ModelSpec(
+        "base",
+        config,
+        labels=("a", "b"),
+        multi_label=False,
+        preprocess=Preprocess(size=16, full=16, short_side=18),
+        sampler=AllWindows(),
+    )
+    save_model(tmp_path / "base", Model(base, fresh(config, seed=2).eval()))
+    network = fresh(ProgressiveDVSRConfig(4, channels=4, growth=2), seed=3).eval()
+    torch.save(foreign(network), tmp_path / "sr.pth")
+    folder = import_super_resolution(
+        tmp_path / "sr.pth",
+        "authors-prog-dvsr",
+        tmp_path / "both",
+        classifier=str(tmp_path / "base"),
+    )
+    model = load_model(folder)
+    assert model.spec.preprocess.sizes == (4,)
+    assert "sr.pth" in (folder / "CARD.md").read_text()
+    x = clips(2, 3, 8, 4, 4)
+    classifier = load_model(tmp_path / "base").network.classifier
+    with torch.no_grad():
+        torch.testing.assert_close(model.network(x), classifier(network(x).video_BCTHW))
+    with pytest.raises(WeightsError, match="instead of labels"):
+        import_classifier(
+            tmp_path / "sr.pth", "authors-prog-dvsr", tmp_path / "c", labels="ab", multi_label=True
+        )

@@ -102,6 +102,13 @@ def test_a_jump_reads_on_from_where_it_is(folder: Path, passes: list[Any], decod
         assert numbers_of(reader.read_span(120, 140).frames_THWC) == list(range(120, 140))
 
 
+def test_a_shuffled_read_goes_over_the_file_once(folder: Path, passes: list[Any]) -> None:
+    asked = np.random.default_rng(2).permutation(90)
+    with open_video(made(folder, "closed-gop")) as reader:
+        assert numbers_of(reader.read(asked).frames_THWC) == asked.tolist()
+    assert passes == []  # the pass that found the first frame served them all
+
+
 def test_near_frames_are_reached_without_reading_the_packets(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

