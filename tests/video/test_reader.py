@@ -344,6 +344,8 @@ def test_a_damaged_frame_is_the_one_before_again_so_that_numbers_stay(
     numbers = numbers_of(clip.frames_THWC[[*range(16), *range(24, 60)]])
     assert numbers == [*range(15), 14, *range(24, 59), 58]
     np.testing.assert_allclose(clip.times_T, np.arange(60) / 25)
+    path = damage(whole, folder / "damaged-last.mp4", [58, 59])
+    assert numbers_of(check_whole(path, decoder).frames_THWC) == [*range(58), 57, 57]
 
 
 def test_a_damaged_frame_is_left_out_where_nothing_tells_its_place(

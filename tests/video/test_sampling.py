@@ -23,8 +23,7 @@ from tinyvirat.video.sampling import (
 )
 
 # A busy machine is no defect of a sampler.
-settings.register_profile("no-deadline", deadline=None)
-settings.load_profile("no-deadline")
+unhurried = settings(deadline=None)
 
 FRAMES = st.integers(1, 300)
 LENGTHS = st.integers(1, 40)
@@ -54,6 +53,7 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+@unhurried
 @given(samplers(), FRAMES, st.integers(0, 2**32 - 1))
 def test_every_window_has_its_length_and_lies_in_the_clip(
     sampler: AnySampler, frames: int, seed: int
@@ -65,6 +65,7 @@ def test_every_window_has_its_length_and_lies_in_the_clip(
     assert indices_NT.min() >= 0 and indices_NT.max() < frames
 
 
+@unhurried
 @given(samplers(), FRAMES, st.integers(0, 2**32 - 1))
 def test_the_same_chance_gives_the_same_window(sampler: AnySampler, frames: int, seed: int) -> None:
     np.testing.assert_array_equal(
@@ -72,6 +73,7 @@ def test_the_same_chance_gives_the_same_window(sampler: AnySampler, frames: int,
     )
 
 
+@unhurried
 @given(samplers(), FRAMES, st.integers(0, 2**32 - 1))
 def test_frames_of_a_window_are_one_stride_apart_when_it_fits(
     sampler: AnySampler, frames: int, seed: int
@@ -83,6 +85,7 @@ def test_frames_of_a_window_are_one_stride_apart_when_it_fits(
     assert all(len(set(row)) == 1 and row[0] in strides for row in steps.tolist())
 
 
+@unhurried
 @given(st.integers(1, 15), SHORTS, st.integers(0, 99))
 def test_a_short_clip_is_looped_or_held_never_invented(frames: int, short: str, seed: int) -> None:
     want = {
@@ -99,6 +102,7 @@ def test_a_short_clip_is_looped_or_held_never_invented(frames: int, short: str, 
         assert sampler.windows(frames, rng(seed)).tolist() == [want]
 
 
+@unhurried
 @given(FRAMES, LENGTHS, st.integers(1, 40), SHORTS)
 def test_sliding_windows_see_every_frame(frames: int, length: int, hop: int, short: str) -> None:
     sampler = SlidingWindows(length, min(hop, length), 1, short)
@@ -110,6 +114,7 @@ def test_sliding_windows_see_every_frame(frames: int, length: int, hop: int, sho
         assert 1 <= np.diff(starts)[-1] <= sampler.hop
 
 
+@unhurried
 @given(FRAMES, LENGTHS, STRIDES)
 def test_sliding_windows_end_on_the_last_frame_whatever_the_stride(
     frames: int, length: int, stride: int
@@ -119,6 +124,7 @@ def test_sliding_windows_end_on_the_last_frame_whatever_the_stride(
         assert windows[-1, -1] == frames - 1
 
 
+@unhurried
 @given(FRAMES, LENGTHS, STRIDES)
 def test_all_windows_never_overlap_and_drop_less_than_one_window(
     frames: int, length: int, stride: int
@@ -131,6 +137,7 @@ def test_all_windows_never_overlap_and_drop_less_than_one_window(
     assert frames - 1 - windows[-1, -1] < length * stride
 
 
+@unhurried
 @given(FRAMES, LENGTHS)
 def test_all_windows_keep_every_frame_when_asked(frames: int, length: int) -> None:
     dropped = AllWindows(length).windows(frames)
@@ -165,6 +172,7 @@ def test_a_random_window_takes_both_strides_equally_and_every_start() -> None:
     assert set(doubles[:, 0].tolist()) == set(range(10))
 
 
+@unhurried
 @given(st.integers(16, 30), st.integers(0, 2**32 - 1))
 def test_a_random_window_takes_stride_one_where_two_does_not_fit(frames: int, seed: int) -> None:
     assert set(np.diff(RandomWindow().windows(frames, rng(seed)))[0].tolist()) == {1}
@@ -175,6 +183,7 @@ def test_a_random_window_needs_chance() -> None:
         RandomWindow().windows(40)
 
 
+@unhurried
 @given(samplers())
 def test_a_saved_sampler_comes_back_equal(sampler: AnySampler) -> None:
     saved = sampler_to_dict(sampler)
