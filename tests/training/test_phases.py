@@ -124,7 +124,7 @@ ALL = {"encoder", "decoder", "branch", "classifier"}
             {"encoder", "decoder", "classifier"},
         ),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
 def test_what_learns_in_the_joint_phase(options: dict[str, Any], expected: set[str]) -> None:
     phase = joint(**options)
