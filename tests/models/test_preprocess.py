@@ -183,6 +183,7 @@ def preprocesses(draw: st.DrawFn) -> Preprocess:
     return Preprocess(size, full, short_side, fit)
 
 
+@settings(deadline=None)
 @given(preprocesses())
 def test_travels_as_json(preprocess: Preprocess) -> None:
     text = json.dumps(to_plain(preprocess))
@@ -246,6 +247,7 @@ json_values: Any = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["size", "full", "short_side", "fit", "network", "x"]), json_values

@@ -150,6 +150,18 @@ def test_damage_before_or_at_the_place_gives_what_streaming_gives(
         assert clip.times_T[0] == whole[index].time
 
 
+def test_a_lost_beginning_is_left_out_by_every_way_of_reading(folder: Path) -> None:
+    # Nothing was shown that could stand in for it, so the first frame that decodes is frame 0.
+    path = damage(made(folder, "hevc"), folder / "beheaded.mp4", [0])
+    whole = read_clip(path)
+    assert numbers_of(whole.frames_THWC) == list(range(GOP, FRAMES))
+    for index in (0, 240, 374):
+        with open_video(path) as reader:
+            clip = reader.read([index])
+        np.testing.assert_array_equal(clip.frames_THWC[0], whole.frames_THWC[index])
+        assert clip.times_T[0] == whole.times_T[index]
+
+
 def test_a_wrong_timetable_is_found_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = made(folder, "closed-gop")
     table = timetable(path)
