@@ -1,0 +1,1 @@
+"""TinyVIRAT's construction (section III of the paper) as pure functions: annotations to clips."""
