@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from accelerate.state import AcceleratorState, PartialState
 
+from .processes import STAND_INS
 from .small import write_clips
 
 ROOT = str(Path(__file__).parent.parent.parent)
@@ -28,6 +29,13 @@ def _fresh_accelerator() -> Iterator[None]:
     yield
     AcceleratorState._reset_state()
     PartialState._reset_state()
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves out what takes as long as the training: the curves, and the count of operations."""
+    for name, stand_in in STAND_INS.items():
+        monkeypatch.setattr(f"tinyvirat.training.run.{name}", stand_in)
 
 
 @pytest.fixture(scope="session")

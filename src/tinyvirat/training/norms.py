@@ -37,14 +37,14 @@ class SharedBatchNorm3d(nn.BatchNorm3d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """As `nn.BatchNorm3d`; statistics in float32 whatever the type of `x`."""
+        """As `nn.BatchNorm3d`; statistics in float32 at least, whatever the type of `x`."""
         if not (self.training and dist.is_initialized()):
             return super().forward(x)
-        wide = x.float()
-        count = x.new_tensor([x.numel() / x.shape[1]], dtype=torch.float32)
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        count = wide.new_tensor([x.numel() / x.shape[1]])
         # Two sums, the second of squares about the mean: sums of squares alone cancel.
         sums_C1 = _sum_of_processes(torch.cat([_sum(wide), count]))
-        places = float(sums_C1[-1])
+        places = sums_C1[-1].detach().item()
         mean_C = sums_C1[:-1] / places
         centred = wide - _along(mean_C)
         variance_C = _sum_of_processes(_sum(centred * centred)) / places
