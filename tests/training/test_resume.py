@@ -295,3 +295,29 @@ def test_only_the_last_checkpoint_is_kept(tmp_path: Path) -> None:
         SIDECAR,
         "p-0000004.safetensors",
     ]
+
+
+def test_the_scale_of_float16_gradients_is_remembered(tmp_path: Path) -> None:
+    def after_overflow(scaler: torch.amp.GradScaler) -> torch.amp.GradScaler:
+        layer = torch.nn.Linear(2, 1)
+        adam = torch.optim.Adam(layer.parameters())
+        for worth in (1.0, float("inf"), 1.0):
+            scaler.scale(layer(torch.ones(1, 2)).sum() * worth).backward()
+            scaler.step(adam)
+            scaler.update()
+            adam.zero_grad()
+        return scaler
+
+    layer = torch.nn.Linear(2, 1)
+    old = after_overflow(torch.amp.GradScaler("cpu", init_scale=64.0))
+    position = Position("p", 1, (), "")
+    save_checkpoint(tmp_path, position, State({"n": layer}, {}, old))
+    fresh = torch.amp.GradScaler("cpu")
+    load_checkpoint(tmp_path, State({"n": layer}, {}, fresh))
+    assert fresh.state_dict() == old.state_dict()
+    assert fresh.get_scale() == 32.0
+    after_overflow(fresh)  # goes on from it
+    assert fresh.get_scale() == 16.0
+    save_checkpoint(tmp_path, position, State({"n": layer}, {}))
+    with pytest.raises(CheckpointError, match="float16"):
+        load_checkpoint(tmp_path, State({"n": layer}, {}, fresh))

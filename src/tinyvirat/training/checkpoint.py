@@ -65,10 +65,12 @@ class State:
     Attributes:
         modules: networks by name.
         optimizers: optimisers by name.
+        scaler: of float16's gradients; None in every other precision.
     """
 
     modules: Mapping[str, nn.Module]
     optimizers: Mapping[str, torch.optim.Optimizer]
+    scaler: torch.amp.GradScaler | None = None
 
 
 def save_checkpoint(run: Path, position: Position, state: State) -> None:
@@ -87,6 +89,9 @@ def save_checkpoint(run: Path, position: Position, state: State) -> None:
     for name, optimizer in state.optimizers.items():
         for (index, key), tensor in _moments(optimizer).items():
             tensors[f"optimizer/{name}/{index}/{key}"] = tensor.detach().cpu().contiguous()
+    if state.scaler is not None:
+        for name, value in state.scaler.state_dict().items():
+            tensors[f"scaler/{name}"] = torch.tensor(value, dtype=torch.float64)
     folder = run / FOLDER
     file = folder / f"{position.phase}-{position.step:07d}.safetensors"
     with written_beside(file) as temporary:
@@ -127,6 +132,8 @@ def load_checkpoint(run: Path, state: State) -> None:
         load_module(module, _below(tensors, f"module/{name}/"), str(file))
     for name, optimizer in state.optimizers.items():
         _load_moments(optimizer, _below(tensors, f"optimizer/{name}/"), str(file))
+    if state.scaler is not None:
+        _load_scaler(state.scaler, _below(tensors, "scaler/"), str(file))
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
@@ -201,3 +208,13 @@ def _load_moments(
             tensor = torch.empty_like(parameter).copy_(tensor)
         restored.setdefault(int(index), {})[key] = tensor
     optimizer.load_state_dict({"state": restored, "param_groups": state["param_groups"]})
+
+
+def _load_scaler(scaler: torch.amp.GradScaler, tensors: Mapping[str, Tensor], where: str) -> None:
+    values = scaler.state_dict()
+    if tensors.keys() != values.keys():
+        raise CheckpointError(
+            f"{where}: of a run in another precision than float16; resume in the one it began in"
+        )
+    # The counts are whole numbers: what is there says which.
+    scaler.load_state_dict({name: type(values[name])(t.item()) for name, t in tensors.items()})

@@ -147,7 +147,7 @@ def _run_phase(
     modules: dict[str, nn.Module] = {"network": network}
     if average is not None:
         modules["average"] = average
-    state = State(modules, phase.optimizers)
+    state = State(modules, phase.optimizers, accelerator.scaler)
     first = 0
     if position is not None and resumed:
         load_checkpoint(training.run, state)
