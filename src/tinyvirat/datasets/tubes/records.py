@@ -38,6 +38,27 @@ class Tube:
         return self.start + len(self.boxes_T4)
 
 
+@dataclass(frozen=True)
+class Span:
+    """What would be a tube if anybody had said where it is.
+
+    Attributes:
+        video: the source video's name without folder and suffix.
+        start: its first frame in the source video, from 0.
+        stop: the frame after its last.
+        labels: what is done all the while; sorted, each once.
+        tracks: the ids of its actors' tracks, ascending.
+        activities: the ids of the annotated activities it is made of, ascending.
+    """
+
+    video: str
+    start: int
+    stop: int
+    labels: tuple[str, ...]
+    tracks: tuple[int, ...]
+    activities: tuple[int, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class PlannedClip:
     """A clip that is to be cut out of a source video.
