@@ -28,7 +28,7 @@ class RunResult:
 
     Attributes:
         group: the folder that the run is in, relative to the root: one table a group.
-        name: of the recipe.
+        name: of the recipe, and the input where it is not what the run was trained on.
         summary: `summary.json`.
         environment: the last entry of `environment.json`.
         metrics: `evaluation/metrics.json`.
@@ -46,21 +46,26 @@ class RunResult:
 def find_results(root: Path) -> list[RunResult]:
     """All evaluated runs under a folder, in the order in which they were trained.
 
+    A run can have several evaluations: in `evaluation`, and in `evaluation_at_14` and the like.
+
     Raises:
         EvaluationError: there are none, or a file of theirs cannot be read.
     """
     found = []
-    for facts in sorted(root.rglob(f"{EVALUATION}/{FACTS}")):
-        run = facts.parent.parent
-        history = _read(run / ENVIRONMENT)
+    for path in sorted(root.rglob(f"{EVALUATION}*/{FACTS}")):
+        run = path.parent.parent
+        history, facts = _read(run / ENVIRONMENT), _read(path)
+        name = str(_read(run / SUMMARY)["name"])
+        if path.parent.name != EVALUATION:
+            name += f", tested at {', '.join(map(str, facts['input_sizes']))} px"
         found.append(
             RunResult(
                 group=run.parent.relative_to(root).as_posix(),
-                name=str(_read(run / SUMMARY)["name"]),
+                name=name,
                 summary=_read(run / SUMMARY),
                 environment=history[-1],
-                metrics=_read(facts.parent / METRICS),
-                facts=_read(facts),
+                metrics=_read(path.parent / METRICS),
+                facts=facts,
             )
         )
     if not found:
