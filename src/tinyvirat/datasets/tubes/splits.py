@@ -79,9 +79,9 @@ class Splits:
 def splits_of(files: Iterable[AnnotationFiles], root: Path, rule: SplitRule) -> Splits:
     """The sides of annotated videos.
 
-    Lists come first, then folders: the nearest one above a file in whose name a word is `train`,
-    `val`, `validate`, `test` and the like (`train`, `validate-kpf`, `UMD-v1-val`), up to the
-    annotations' own folder.
+    Lists come first, then folders: the nearest one above a file whose name begins or ends with the
+    word `train`, `val`, `validate`, `test` or the like (`train`, `validate-kpf`, `UMD-v1-val`).
+    The annotations' own folder counts where it is called `train` and nothing else.
 
     Args:
         files: the annotations.
@@ -131,15 +131,12 @@ def _by_folder(files: Iterable[AnnotationFiles], root: Path) -> dict[str, str]:
 
 
 def _split_of_folder(folder: Path, root: Path) -> str | None:
-    try:
-        below = folder.relative_to(root).parts
-    except ValueError:
-        below = ()
-    for name in reversed([root.absolute().name, *below]):
-        found = {WORDS[word] for word in re.findall("[a-z]+", name.lower()) if word in WORDS}
+    for name in reversed(folder.relative_to(root).parts):
+        words = re.findall("[a-z0-9]+", name.lower())
+        found = {WORDS[word] for word in (words[:1] + words[-1:]) if word in WORDS}
         if len(found) == 1:
             return found.pop()
-    return None
+    return WORDS.get(root.absolute().name.lower())
 
 
 def _read_lists(lists: Sequence[tuple[Path, str | None]]) -> dict[str, str]:
