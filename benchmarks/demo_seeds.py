@@ -4,8 +4,9 @@
     ... (1, 2, 3 and 4 likewise)
     python benchmarks/demo_seeds.py seeds/*/summary.json
 
-Every number is read from the `summary.json` of a demonstration; the table stands between two
-markers, and nothing else in the page is touched. With `--dry-run` it is only shown.
+Every number is read from the `summary.json` of a demonstration, and where it was made from the
+`environment.json` of the run beside it; the table stands between two markers, and nothing else in
+the page is touched. With `--dry-run` it is only shown.
 """
 
 import json
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str]) -> None:
     summaries = sorted((json.loads(file.read_text("utf-8")) for file in files), key=seed_of)
     if len({seed_of(one) for one in summaries}) < len(summaries):
         raise SystemExit(f"seeds {[seed_of(one) for one in summaries]}: each may stand here once")
-    text = "\n".join(as_markdown(one) for one in tables(summaries))
+    text = "\n".join(as_markdown(one) for one in tables(summaries)) + "\n" + made(files, summaries)
     if "--dry-run" in arguments:
         print(text)
         return
@@ -71,6 +72,25 @@ def main(arguments: Sequence[str]) -> None:
 def seed_of(summary: Summary) -> int:
     """The seed of a demonstration."""
     return int(summary["seed"])
+
+
+def made(files: Sequence[Path], summaries: Sequence[Summary]) -> str:
+    """On what the demonstrations ran, and how long they took."""
+    environments = [
+        json.loads((file.parent / "method" / "environment.json").read_text("utf-8"))[-1]
+        for file in files
+    ]
+    parts = [
+        f"{name} {', '.join(sorted({str(e[key]) for e in environments}))}"
+        for name, key in (("commit", "commit"), ("torch", "torch"), ("on", "processor"))
+    ]
+    seconds = [one["seconds"] for one in summaries]
+    training = [one["method"]["seconds"] + one["bicubic"]["seconds"] for one in summaries]
+    return (
+        f"Made by {'; '.join(parts)}; {summaries[0]['precision']}. A demonstration took "
+        f"{min(seconds):.0f} to {max(seconds):.0f} s, training {min(training):.0f} to "
+        f"{max(training):.0f} s of it.\n"
+    )
 
 
 def tables(summaries: Sequence[Summary]) -> tuple[Table, ...]:
