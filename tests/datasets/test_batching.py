@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyvirat.datasets.batching import BatchError, BatchPlan, Key
+from tinyvirat.datasets.batching import COPIES_APART, BatchError, BatchPlan, Key
 
 
 def flat(batches: list[list[Key]]) -> list[Key]:
@@ -65,13 +66,63 @@ def test_epochs_and_seeds_differ_and_repeat() -> None:
     assert replace(plan, shuffle=False).order(7).tolist() == list(range(50))
 
 
-def test_weights_draw_rare_clips_more_often() -> None:
-    plan = BatchPlan(1000, 10, weights=(*([1.0] * 900), *([9.0] * 100)))
-    rare = np.mean([np.mean(plan.order(epoch) >= 900) for epoch in range(5)])
-    assert 0.45 < rare < 0.55
-    assert plan.order(3).tolist() == plan.order(3).tolist()
-    never = BatchPlan(4, 2, weights=(1.0, 0.0, 1.0, 0.0))
-    assert set(never.order(0)) <= {0, 2}
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.floats(0.0, 5.0), min_size=1, max_size=40).filter(lambda r: sum(r) >= 1),
+    st.integers(0, 9),
+)
+def test_each_clip_is_repeated_as_often_as_the_whole_number_below_or_above(
+    repeats: list[float], epoch: int
+) -> None:
+    plan = BatchPlan(len(repeats), 1, seed=5, repeats=tuple(repeats))
+    times = np.bincount(plan.order(epoch), minlength=len(repeats))
+    assert times.sum() == plan.length == math.ceil(math.fsum(repeats))
+    shares = np.array(repeats) * (plan.length / math.fsum(repeats))
+    assert (times >= np.floor(shares - 1e-9)).all() and (times <= np.ceil(shares + 1e-9)).all()
+    # Who is to be there once is there in every epoch.
+    assert (times[np.array(repeats) >= 1] >= 1).all()
+
+
+def test_what_is_left_of_a_repeat_is_drawn_anew_every_epoch() -> None:
+    plan = BatchPlan(8, 2, repeats=(1.0, 1.0, 1.0, 1.0, 2.5, 2.5, 1.25, 0.75))
+    assert (plan.length, plan.batches) == (11, 5)
+    times = np.array([np.bincount(plan.order(epoch), minlength=8) for epoch in range(2000)])
+    assert {2, 3} == set(times[:, 4])
+    assert times.mean(0) == pytest.approx(plan.repeats, abs=0.05)
+    # Repeats of a clip are not drawn side by side.
+    assert np.mean([plan.order(e)[0] == plan.order(e)[1] for e in range(200)]) < 0.3
+
+
+def test_repeats_of_one_are_a_plain_epoch() -> None:
+    plan = BatchPlan(50, 5, repeats=(1.0,) * 50)
+    assert sorted(plan.order(0)) == list(range(50))
+    assert plan.order(1).tolist() != plan.order(0).tolist()
+
+
+def test_a_clips_second_time_in_an_epoch_is_another_sample() -> None:
+    plan = BatchPlan(3, 1, seed=1, repeats=(1.0, 4.0, 2.0))
+    keys = flat(list(plan.keys(6)))
+    assert len(set(keys)) == len(keys) == 7
+    assert sorted(epoch for epoch, index in keys if index == 1) == [
+        6 + copy * COPIES_APART for copy in range(4)
+    ]
+    assert [epoch for epoch, index in keys if index == 0] == [6]
+    assert not set(keys) & set(flat(list(plan.keys(7))))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 3), st.integers(0, 9), st.data())
+def test_repeated_clips_are_shared_and_resumed_as_all_are(
+    ranks: int, epoch: int, data: st.DataObject
+) -> None:
+    repeats = (1.0, 3.3, 1.0, 2.4, 1.0, 1.0, 1.7)
+    plan = BatchPlan(7, 2 * ranks, seed=2, repeats=repeats)
+    alone = list(plan.keys(epoch))
+    assert len(alone) == plan.batches
+    start = data.draw(st.integers(0, plan.batches))
+    assert list(plan.keys(epoch, start)) == alone[start:]
+    parts = [list(replace(plan, rank=rank, ranks=ranks).keys(epoch)) for rank in range(ranks)]
+    assert [flat(list(step)) for step in zip(*parts, strict=True)] == alone
 
 
 @pytest.mark.parametrize(
@@ -83,12 +134,12 @@ def test_weights_draw_rare_clips_more_often() -> None:
         ({"seed": -1}, "the seed is -1"),
         ({"rank": 2, "ranks": 2}, "process 2 of 2"),
         ({"batch_size": 4, "ranks": 3}, "multiple of 3"),
-        ({"weights": (1.0,)}, "1 weights for 8 clips"),
-        ({"weights": (1.0,) * 7 + (-1.0,)}, "none below 0"),
-        ({"weights": (0.0,) * 8}, "one at least above"),
-        ({"weights": (float("nan"),) * 8}, "finite"),
-        ({"weights": (1.0,) * 8, "drop_last": False}, "need shuffle and drop_last"),
-        ({"weights": (1.0,) * 8, "shuffle": False}, "need shuffle and drop_last"),
+        ({"repeats": (1.0,)}, "1 repeats for 8 clips"),
+        ({"repeats": (1.0,) * 7 + (-1.0,)}, "none below 0"),
+        ({"repeats": (0.0,) * 8}, "one at least above"),
+        ({"repeats": (float("nan"),) * 8}, "finite"),
+        ({"repeats": (1.0,) * 8, "drop_last": False}, "need shuffle and drop_last"),
+        ({"repeats": (1.0,) * 8, "shuffle": False}, "need shuffle and drop_last"),
     ],
 )
 def test_plans_that_cannot_be(options: dict[str, object], message: str) -> None:
