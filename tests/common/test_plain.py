@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 import yaml
@@ -190,3 +190,41 @@ def test_a_tag_is_no_key_where_nothing_is_chosen() -> None:
     with pytest.raises(PlainDataError, match="'network' is not one of width"):
         from_plain(Small, {"network": "small"}, where="x")
     assert from_plain(Small, {"network": "small"}, where="x", tags=TAGS) == Small()
+
+
+@dataclass(frozen=True)
+class Circle:
+    tag_key: ClassVar[str] = "shape"
+    radius: float = 1.0
+
+
+@dataclass(frozen=True)
+class Square:
+    tag_key: ClassVar[str] = "shape"
+    side: float = 1.0
+
+
+@dataclass(frozen=True)
+class Drawing:
+    outline: Circle | Square = field(default_factory=Circle)
+    network: Small | Large = field(default_factory=Small)
+
+
+SHAPES = TAGS | {"circle": Circle, "square": Square}
+
+
+def test_dataclasses_can_be_told_apart_by_a_key_of_their_own() -> None:
+    drawing = Drawing(Square(2.0), Large(3))
+    data = to_plain(drawing, SHAPES)
+    assert data["outline"] == {"shape": "square", "side": 2.0}
+    assert data["network"] == {"network": "large", "width": 3, "rows": []}
+    assert from_plain(Drawing, data, where="x", tags=SHAPES) == drawing
+    for wrong, message in (
+        ({"side": 2.0}, "x: outline: 'None' is not one of circle, square"),
+        ({"shape": "sqare"}, "did you mean 'square'"),
+        ({"shape": "small"}, "'small' is not one of circle, square"),
+        ({"network": "square"}, "'None' is not one of circle, square"),
+        ({"shape": "square", "radius": 1.0}, "'radius' is not one of side"),
+    ):
+        with pytest.raises(PlainDataError, match=message):
+            from_plain(Drawing, {"outline": wrong}, where="x", tags=SHAPES)

@@ -20,7 +20,8 @@ from tinyvirat.common.errors import TinyviratError
 T = TypeVar("T")
 Tags = Mapping[str, type[Any]]
 TAG = "network"
-"""The key that says which of several dataclasses a mapping stands for."""
+"""The key that says which of several dataclasses a mapping stands for; dataclasses that are told
+apart by another key name it in a class variable `tag_key`."""
 
 
 class PlainDataError(TinyviratError):
@@ -32,11 +33,12 @@ def to_plain(value: Any, tags: Tags | None = None) -> Any:
 
     Args:
         value: the dataclass, or a value of one of its fields.
-        tags: names of dataclasses; one of these is written with its name under `network`.
+        tags: names of dataclasses; one of these is written with its name under `network`, or
+            under its own `tag_key`.
     """
     if is_dataclass(value) and not isinstance(value, type):
         name = next((n for n, kind in (tags or {}).items() if type(value) is kind), None)
-        data = {} if name is None else {TAG: name}
+        data = {} if name is None else {_tag(type(value)): name}
         return data | {f.name: to_plain(getattr(value, f.name), tags) for f in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): to_plain(one, tags) for key, one in value.items()}
@@ -62,8 +64,9 @@ def from_plain(kind: type[T], data: object, *, where: str, tags: Tags | None = N
     if not isinstance(data, dict):
         raise PlainDataError(f"{where}: {_shown(data)} is not a mapping of keys to values")
     known = {field.name: field for field in fields(cast(Any, kind))}
-    if TAG in data and (tags or {}).get(str(data[TAG])) is kind:
-        data = {key: value for key, value in data.items() if key != TAG}
+    tag = _tag(kind)
+    if tag in data and (tags or {}).get(str(data[tag])) is kind:
+        data = {key: value for key, value in data.items() if key != tag}
     for key in data:
         if key not in known:
             raise PlainDataError(f"{where}: {_unknown(str(key), list(known))}")
@@ -79,15 +82,20 @@ def from_plain(kind: type[T], data: object, *, where: str, tags: Tags | None = N
 
 
 def tagged(data: object, *, where: str, tags: Tags) -> Any:
-    """The dataclass whose name stands under `network`.
+    """The dataclass whose name stands under `network`, or their `tag_key`.
 
     Raises:
         PlainDataError: no such name, or what `from_plain` raises.
     """
-    name = data.get(TAG) if isinstance(data, dict) else data
+    name = data.get(_tag(*tags.values())) if isinstance(data, dict) else data
     if not isinstance(name, str) or name not in tags:
         raise PlainDataError(f"{where}: {_unknown(str(name), list(tags))}")
     return from_plain(tags[name], data, where=where, tags=tags)
+
+
+def _tag(*kinds: Any) -> str:
+    """The key under which the names of these dataclasses stand."""
+    return next((kind.tag_key for kind in kinds if hasattr(kind, "tag_key")), TAG)
 
 
 def _read(hint: Any, value: object, where: str, tags: Tags | None) -> Any:
@@ -120,7 +128,8 @@ def _read_union(kinds: tuple[Any, ...], value: object, where: str, tags: Tags | 
         return None
     rest = [kind for kind in kinds if kind is not NoneType]
     several = [kind for kind in rest if is_dataclass(kind)]
-    if isinstance(value, dict) and tags is not None and (len(several) > 1 or TAG in value):
+    named = isinstance(value, dict) and (len(several) > 1 or _tag(*several) in value)
+    if named and tags is not None:
         allowed = {name: kind for name, kind in tags.items() if kind in several}
         return tagged(value, where=where, tags={**allowed})
     complaints = []
