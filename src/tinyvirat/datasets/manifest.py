@@ -19,6 +19,9 @@ the file, x2 and y2 exclusive; one box, or one a frame of the clip; they may lea
 | `extra` | optional: an object for anything else |
 
 In CSV a list is joined with `|`, a box is `x1 y1 x2 y2`, `extra` is JSON, an empty cell is `None`.
+
+Clips that a `quarantine.jsonl` beside the manifest names (`tinyvirat data check` writes it) are
+left out when it is read, here and nowhere else; `Manifest.quarantined` has them.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +39,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyvirat.common.files import inside, write_text
+from tinyvirat.datasets.health.quarantine import Quarantined, quarantine_file, read_quarantine
 from tinyvirat.datasets.records import (
     COLUMNS,
     SPLITS,
@@ -53,20 +58,31 @@ LABELS_FILE = "labels.txt"
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A clip of a manifest that is in quarantine, and the row that says so."""
+
+    record: ClipRecord
+    row: Quarantined
+
+
+@dataclass(frozen=True)
 class Manifest:
     """A checked list of clips.
 
     Attributes:
         path: the file it was read from.
         root: the folder that the records' paths are relative to.
-        records: the clips, in the order of the file.
-        labels: the classes in the order of the network's outputs.
+        records: the clips, in the order of the file, without those in quarantine.
+        labels: the classes in the order of the network's outputs; those of clips in quarantine
+            are among them.
+        quarantined: the clips that are left out.
     """
 
     path: Path
     root: Path
     records: tuple[ClipRecord, ...]
     labels: tuple[str, ...]
+    quarantined: tuple[LeftOut, ...] = ()
 
     @property
     def multi_label(self) -> bool:
@@ -85,8 +101,28 @@ class Manifest:
             present = sorted({record.split for record in self.records})
             raise ManifestError(
                 f"{self.path}: no clip is in the split {split!r}; it has {', '.join(present)}"
+                + (f"; {len(self.left_out(split))} are in quarantine" if self.quarantined else "")
             )
         return chosen
+
+    def left_out(self, split: str | None = None) -> tuple[LeftOut, ...]:
+        """The clips in quarantine, of one split or of all."""
+        return tuple(one for one in self.quarantined if split in (None, one.record.split))
+
+    def quarantine_note(self, split: str | None = None) -> str:
+        """A sentence that says how many clips are left out and why; empty when none is."""
+        left_out = self.left_out(split)
+        if not left_out:
+            return ""
+        kept = sum(split in (None, record.split) for record in self.records)
+        reasons = Counter(one.row.reason for one in left_out)
+        return (
+            f"{self.path}: {len(left_out)} of {kept + len(left_out)}"
+            + (f" {split} clips" if split else " clips")
+            + " are left out, in quarantine: "
+            + ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+            + f" (see {quarantine_file(self.path)})"
+        )
 
     def file(self, record: ClipRecord) -> Path:
         """The video file of a clip."""
@@ -107,6 +143,7 @@ def read_manifest(
     labels: Sequence[str] | Path | None = None,
     root: Path | None = None,
     check_files: bool = True,
+    quarantine: bool = True,
 ) -> Manifest:
     """Reads and checks a manifest.
 
@@ -115,22 +152,26 @@ def read_manifest(
         labels: the classes in order, or a text file with one a line. `None` means `labels.txt`
             beside the manifest where there is one, else the labels that occur, sorted.
         root: the folder that paths are relative to, where it is not the manifest's own.
-        check_files: whether every video file must be there.
+        check_files: whether every video file must be there; those of clips in quarantine need not.
+        quarantine: whether to leave out the clips that a `quarantine.jsonl` beside it names.
 
     Raises:
         ManifestError: anything wrong, with the file and the line: a row that is malformed, an
             unknown column, label or split, a number out of its range, a missing file, a path that
-            leaves its folder, an id or a clip given twice, a source in two splits.
+            leaves its folder, an id or a clip given twice, a source in two splits; or every clip
+            is in quarantine.
     """
     path = Path(path)
     base = path.parent if root is None else Path(root)
     numbered = _rows(path)
+    banned = read_quarantine(quarantine_file(path)) if quarantine else {}
     records, lines = [], []
     for line, row in numbered:
         with _named(f"{path}, line {line}"):
             record = record_from_row(row)
             file = inside(base, record.path, where=f"{path}, line {line}")
-            if check_files and not _is_file(file):
+            needed = check_files and (record.id, record.path) not in banned
+            if needed and not _is_file(file):
                 raise ManifestError(
                     f"the file {base / record.path} does not exist; "
                     "put it there, take the row out, or name the folder it is in as root"
@@ -141,7 +182,16 @@ def read_manifest(
         raise ManifestError(f"{path}: no clips; a manifest has one row for each")
     _check_together(records, lines)
     classes = _classes(path, records, lines, labels)
-    return Manifest(path, base, tuple(records), classes)
+    kept = tuple(record for record in records if (record.id, record.path) not in banned)
+    left_out = tuple(
+        LeftOut(record, banned[record.id, record.path])
+        for record in records
+        if (record.id, record.path) in banned
+    )
+    if not kept:
+        where = quarantine_file(path)
+        raise ManifestError(f"{path}: all of its {len(records)} clips are in quarantine in {where}")
+    return Manifest(path, base, kept, classes, left_out)
 
 
 def write_manifest(path: Path, records: Iterable[ClipRecord]) -> None:
