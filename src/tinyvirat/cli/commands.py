@@ -16,6 +16,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "tinyvirat.cli.data:prepare_folder",
         "make a manifest of a folder with one sub-folder a class",
     ),
+    "data check": (
+        "tinyvirat.cli.check:check",
+        "decode every clip and look for what is wrong with a data set",
+    ),
     "recognize": (
         "tinyvirat.cli.recognize:recognize",
         "name the actions in a video clip, or in a folder of them",
@@ -49,7 +53,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 GROUPS: dict[str, str] = {
     "weights": "pretrained weights",
-    "data": "prepare data sets",
+    "data": "prepare data sets, check them and look at them",
     "data prepare": "make the manifest of a data set",
 }
 """Words that only lead to commands, and what those commands are about."""
