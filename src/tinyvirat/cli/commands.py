@@ -16,6 +16,30 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "tinyvirat.cli.data:prepare_folder",
         "make a manifest of a folder with one sub-folder a class",
     ),
+    "data prepare tinyvirat": (
+        "tinyvirat.cli.prepare:tinyvirat",
+        "make a manifest of TinyVIRAT as downloaded",
+    ),
+    "data prepare tinyvirat-v2": (
+        "tinyvirat.cli.prepare:tinyvirat_v2",
+        "make a manifest of TinyVIRAT-v2, with its unlabelled test clips",
+    ),
+    "data prepare ucf101": (
+        "tinyvirat.cli.prepare:ucf101",
+        "make a manifest of UCF-101 from its official lists",
+    ),
+    "data prepare hmdb51": (
+        "tinyvirat.cli.prepare:hmdb51",
+        "make a manifest of HMDB-51 from its official lists",
+    ),
+    "data protocols": (
+        "tinyvirat.cli.prepare:protocols",
+        "list the low resolutions of the paper's tables",
+    ),
+    "data submit": (
+        "tinyvirat.cli.submit:submit",
+        "write the TinyAction challenge's answer file",
+    ),
     "data check": (
         "tinyvirat.cli.check:check",
         "decode every clip and look for what is wrong with a data set",

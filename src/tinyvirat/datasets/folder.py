@@ -12,14 +12,13 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from tinyvirat.common.errors import TinyviratError
-from tinyvirat.common.progress import track
+from tinyvirat.datasets.measure import Measured, measure_files
 from tinyvirat.datasets.records import SPLITS, ClipRecord, ManifestError
-from tinyvirat.video import VideoError, open_video
 
 SUFFIXES = (
     *(".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
@@ -35,8 +34,6 @@ SPLIT_FOLDERS = {
     "testing": "test",
 }
 FRACTIONS = (0.7, 0.15, 0.15)
-# A rate of more digits than a manifest holds is no rate that a camera has.
-LARGEST_DENOMINATOR = 100_000
 
 
 class FolderError(TinyviratError):
@@ -92,13 +89,13 @@ def scan_folder(
     divided = _is_divided(root, files)
     sources = [_source(root, file, pattern) for file in files]
     drafts: list[ClipRecord] = []
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1) if workers is None else workers) as pool:
-        found = pool.map(lambda file, source: _measure(root, file, divided, source), files, sources)
-        for draft in track(found, "decoding", len(files)):
-            if isinstance(draft, str):
-                unreadable.append(draft)
-            else:
-                drafts.append(draft)
+    measured = measure_files(files, workers=workers)
+    for file, source, found in zip(files, sources, measured, strict=True):
+        draft = _draft(root, file, divided, source, found)
+        if isinstance(draft, str):
+            unreadable.append(draft)
+        else:
+            drafts.append(draft)
     if not drafts:
         raise FolderError(
             f"{root}: none of its {len(files)} clips can be read; the first: {unreadable[0]}"
@@ -123,8 +120,22 @@ def relative_to(folder: Path, root: Path, records: Iterable[ClipRecord]) -> list
     return [replace(record, path=(between / record.path).as_posix()) for record in records]
 
 
+class Sourced(Protocol):
+    """Anything with labels and a source, such as a `ClipRecord`."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes it shows."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """What it is to stay together with."""
+        ...
+
+
 def split_by_source(
-    records: Iterable[ClipRecord], fractions: Sequence[float] = FRACTIONS, seed: int = 0
+    records: Iterable[Sourced], fractions: Sequence[float] = FRACTIONS, seed: int = 0
 ) -> dict[str, str]:
     """Shares sources out to the splits so that each class is divided about as asked.
 
@@ -233,26 +244,26 @@ def _is_divided(root: Path, files: Sequence[Path]) -> bool:
     return divided
 
 
-def _measure(root: Path, file: Path, divided: bool, source: str) -> ClipRecord | str:
+def _draft(
+    root: Path, file: Path, divided: bool, source: str, measured: Measured | str
+) -> ClipRecord | str:
     """The record of one file, its split open where the folder does not say; or the trouble."""
+    if isinstance(measured, str):
+        return measured
     relative = file.relative_to(root)
     path = relative.as_posix()
     try:
-        with open_video(file, threads=1) as video:
-            frames, info = video.count(), video.info
         return ClipRecord(
             id=path,
             path=path,
-            frames=frames,
-            height=info.height,
-            width=info.width,
-            fps=info.fps.limit_denominator(LARGEST_DENOMINATOR),
+            frames=measured.frames,
+            height=measured.height,
+            width=measured.width,
+            fps=measured.fps,
             labels=(relative.parts[int(divided)],),
             split=SPLIT_FOLDERS[relative.parts[0].lower()] if divided else SPLITS[0],
             source=source,
         )
-    except VideoError as error:
-        return str(error)
     except ManifestError as error:
         return f"{file}: {error}"
 
