@@ -15,12 +15,14 @@ from tinyvirat.datasets.cache import CacheError, FrameCache
 from tinyvirat.datasets.degrade import Degrade
 from tinyvirat.datasets.frames import ClipError, ClipReader
 from tinyvirat.datasets.loading import (
+    STAND_IN_APART,
     Batch,
     BatchPlan,
     ClipDataset,
     ClipLoader,
     LoadingError,
     sample_seed,
+    stand_ins,
 )
 from tinyvirat.video.sampling import AllWindows, RandomWindow
 
@@ -149,29 +151,84 @@ def broken(clips: Manifest, *which: int) -> Manifest:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_clip_that_fails_ends_the_work_unless_told_to_skip(clips: Manifest, workers: int) -> None:
+def test_a_clip_that_fails_ends_the_work_and_the_remedy_is_told(
+    clips: Manifest, workers: int
+) -> None:
     manifest = broken(clips, 2, 4)
     with pytest.raises(ClipError, match=r"clip 'c': .*promises 99 frames"):
         _ = dataset(manifest)[(0, 2)]
-    plan = BatchPlan(SIZE, SIZE, seed=1)
-    with pytest.raises(LoadingError, match=r"^clip '[ce]': .*promises 99 frames"):
-        list(ClipLoader(dataset(manifest), plan, workers=workers).epoch())
+    message = rf"^clip '[ce]': .*promises 99 frames.*; 'tinyvirat data check {clips.path}' finds"
+    for plan in (BatchPlan(SIZE, SIZE, seed=1), BatchPlan(SIZE, 2, drop_last=False)):
+        with pytest.raises(LoadingError, match=message):
+            list(ClipLoader(dataset(manifest), plan, workers=workers).epoch())
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_told_to_skip_another_clip_stands_in(clips: Manifest, workers: int) -> None:
+    manifest = broken(clips, 2, 4)
+    plan = BatchPlan(SIZE, 2, seed=1)
     skipping = ClipLoader(dataset(manifest), plan, workers=workers, on_error="skip")
-    (batch,) = skipping.epoch()
-    assert len(batch) == len(batch.target_BK) == len(batch.seeds) == SIZE - 2
-    assert sorted(failed.index for failed in batch.failed) == [2, 4]
-    assert skipping.skipped == 2
-    (whole,) = ClipLoader(dataset(clips), plan).epoch()
-    kept = [place for place, index in enumerate(whole.indices) if index not in (2, 4)]
-    for place, frames_NTHWC in zip(kept, batch.frames, strict=True):
-        assert torch.equal(frames_NTHWC, whole.frames[place])
+    batches = list(skipping.epoch(3))
+    assert [len(batch) for batch in batches] == [2, 2, 2]
+    failed = [one.index for batch in batches for one in batch.failed]
+    planned = [index for keys in plan.keys(3) for _, index in keys]
+    assert failed == [index for index in planned if index in (2, 4)]
+    assert skipping.skipped == len(failed) > 0
+    for keys, batch in zip(plan.keys(3), batches, strict=True):
+        for key, index, seed, frames_NTHWC in zip(
+            keys, batch.indices, batch.seeds, batch.frames, strict=True
+        ):
+            if key[1] in (2, 4):
+                key = next(other for other in stand_ins(plan, key) if other[1] not in (2, 4))
+            expected = dataset(clips)[key]
+            assert (index, seed) == (key[1], expected.seed)
+            assert torch.equal(frames_NTHWC, expected.frames_NTHWC)
+
+
+def test_skipping_resumes_and_is_shared_as_without(clips: Manifest) -> None:
+    manifest = broken(clips, 0, 3)
+
+    def skipping(start: int = 0, rank: int = 0, ranks: int = 1) -> Iterator[Batch]:
+        plan = BatchPlan(SIZE, 2, seed=4, rank=rank, ranks=ranks)
+        return ClipLoader(dataset(manifest), plan, on_error="skip").epoch(5, start)
+
+    whole = list(skipping())
+    assert any(batch.failed for batch in whole)
+    assert_same(iter(whole[1:]), skipping(start=1))
+    halves = list(zip(skipping(rank=0, ranks=2), skipping(rank=1, ranks=2), strict=True))
+    assert [first.seeds + second.seeds for first, second in halves] == [b.seeds for b in whole]
+    for batch, (first, second) in zip(whole, halves, strict=True):
+        assert torch.equal(torch.cat([first.levels, second.levels]), batch.levels)
+        assert first.failed + second.failed == batch.failed
+
+
+def test_a_stand_in_is_of_the_next_batch_and_another_sample() -> None:
+    plan = BatchPlan(SIZE, 2, seed=1)
+    order = plan.order(0).tolist()
+    for place, index in enumerate(order):
+        others = list(stand_ins(plan, (0, index)))
+        assert [other for _, other in others] == [
+            order[(place + 2 + step) % SIZE] for step in range(SIZE) if (2 + step) % SIZE
+        ]
+        assert {epoch for epoch, _ in others} == {STAND_IN_APART}
+    assert sample_seed(5, STAND_IN_APART, 1) != sample_seed(5, 0, 1)
+
+
+def test_a_repeated_clip_has_a_stand_in_for_each_time() -> None:
+    plan = BatchPlan(3, 2, seed=1, repeats=(3.0, 1.0, 1.0))
+    keys = [key for batch in plan.keys(0) for key in batch if key[1] == 0]
+    assert len(keys) >= 2
+    firsts = [next(stand_ins(plan, key)) for key in keys]
+    assert len(set(firsts)) == len(keys)
+    assert all(index != 0 for _, index in firsts)
 
 
 def test_what_is_never_skipped(clips: Manifest, tmp_path: Path) -> None:
     none_left = ClipLoader(
         dataset(broken(clips, *range(SIZE))), BatchPlan(SIZE, 2), on_error="skip"
     )
-    with pytest.raises(LoadingError, match="no clip of a batch could be loaded; the first: clip"):
+    message = r"7 clips in a row cannot be loaded; one of them: clip '.*; 'tinyvirat data check"
+    with pytest.raises(LoadingError, match=message):
         list(none_left.epoch())
     (tmp_path / "file").touch()
     cached = dataset(clips, cache=FrameCache(tmp_path / "file"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -58,6 +59,8 @@ def evaluate(
 
     manifest = read_manifest(data)
     process = this_process()  # before the model: it says which GPU is this one's
+    if process.is_main_process and (note := manifest.quarantine_note(split)):
+        sys.stderr.write(f"{note}\n")
     inference = load(run, device=device, precision=precision, input_size=input_size).inference
     frames = None if cache is None else FrameCache(cache)
     predictions = predict(inference, manifest, split, cache=frames, workers=workers)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from tinyvirat.common.errors import TinyviratError
-from tinyvirat.datasets.batching import BatchPlan, Key
+from tinyvirat.datasets.batching import COPIES_APART, BatchPlan, Key
 from tinyvirat.datasets.cache import FrameCache
 from tinyvirat.datasets.frames import ClipError, ClipReader
 from tinyvirat.datasets.manifest import Manifest
@@ -35,9 +36,17 @@ __all__ = [
     "Sample",
     "collate",
     "sample_seed",
+    "stand_ins",
 ]
 
 OnError: TypeAlias = Literal["raise", "skip"]
+
+STAND_IN_APART = 1 << 60
+"""Added to the epoch in the key of a clip that stands in for another: it then gives another sample
+than in its own place."""
+
+MOST_STAND_INS = 16
+"""So many clips in a row that cannot be read are no accident: a disk is gone, or a whole folder."""
 
 
 class LoadingError(TinyviratError):
@@ -87,7 +96,7 @@ class Batch:
         target_BK: float32.
         indices: of the clips in their dataset.
         seeds: for everything random that is still done to them.
-        failed: clips that belong here and could not be loaded.
+        failed: clips that belong here and could not be loaded; others stand in for them.
     """
 
     levels: Tensor
@@ -196,9 +205,10 @@ class ClipDataset(Dataset[Sample]):
 
         An exception would lose its type on its way out of a worker process.
         """
-        return [self._try(key) for key in keys]
+        return [self.attempt(key) for key in keys]
 
-    def _try(self, key: Key) -> Sample | Failed:
+    def attempt(self, key: Key) -> Sample | Failed:
+        """The sample of a key, or why it cannot be had."""
         try:
             return self[key]
         except TinyviratError as error:
@@ -247,15 +257,16 @@ class ClipLoader:
         plan: which of them make which batch; `plan.size` is `len(dataset)`.
         workers: processes that load; 0 loads in this one. Each uses one thread (`DataLoader`
             sees to that).
-        on_error: what a clip that cannot be loaded does: `raise` ends the work, `skip` leaves it
-            out of its batch, counts it in `skipped` and tells of it in `Batch.failed`. Only for
-            training: a plan that takes every clip (`drop_last=False`) always raises, and so does
-            what is not the clip's fault, such as a full disk.
+        on_error: what a clip that cannot be loaded does: `raise` ends the work; `skip` lets another
+            stand in for it (see `stand_ins`), counts it in `skipped` and tells of it in
+            `Batch.failed`. Batches stay whole, and the same on every run and in every process. Only
+            for training: a plan that takes every clip (`drop_last=False`) always raises, and so
+            does what is not the clip's fault, such as a full disk.
         pin_memory: puts batches where a GPU can copy them from in the background.
         ahead: batches that each worker makes in advance.
 
     Attributes:
-        skipped: clips left out so far.
+        skipped: how often a clip could not be loaded so far.
 
     Raises:
         LoadingError: the plan is for another number of clips, `skip` for a plan that takes all, or
@@ -288,7 +299,7 @@ class ClipLoader:
         self.skipped = 0
         self._keys = _Keys()
         self._loader: DataLoader[Sample] = DataLoader(
-            dataset,
+            dataset if on_error == "raise" else _WithStandIns(dataset, plan),
             batch_sampler=self._keys,
             collate_fn=collate,
             num_workers=workers,
@@ -303,8 +314,8 @@ class ClipLoader:
         """The batches of one epoch, from batch `start` on; one epoch at a time.
 
         Raises:
-            LoadingError: a clip cannot be loaded and `on_error` is `raise`, or nothing of a batch
-                is left.
+            LoadingError: a clip cannot be loaded and `on_error` is `raise`, or too many in a row
+                cannot.
         """
         self._keys.batches = self.plan.keys(epoch, start)
         batch: Batch
@@ -316,13 +327,62 @@ class ClipLoader:
         if not batch.failed:
             return
         for failed in batch.failed:
-            if self.on_error == "raise" or not failed.skippable:
+            if not failed.skippable:
                 raise LoadingError(failed.reason)
-        if len(batch) == 0:
+        remedy = (
+            f"'tinyvirat data check {self.dataset.manifest.path}' finds such clips and puts them "
+            "in quarantine"
+        )
+        if self.on_error == "raise":
+            raise LoadingError(f"{batch.failed[0].reason}; {remedy}")
+        if len(batch) < self.plan.batch_size // self.plan.ranks:
             raise LoadingError(
-                f"no clip of a batch could be loaded; the first: {batch.failed[0].reason}"
+                f"{min(MOST_STAND_INS, len(self.dataset) - 1) + 1} clips in a row cannot be "
+                f"loaded; one of them: {batch.failed[-1].reason}; {remedy}"
             )
         self.skipped += len(batch.failed)
+
+
+def stand_ins(plan: BatchPlan, key: Key) -> Iterator[Key]:
+    """The clips that stand in for one that cannot be loaded, in the order in which they are tried.
+
+    First the clip that has the same place in the next global batch, then those after it, and so
+    on around the epoch: a pure function of plan and key, and never of the same batch while there
+    are others.
+    """
+    times, epoch = divmod(key[0], COPIES_APART)
+    order = plan.order(epoch)
+    place = int(np.flatnonzero(order == key[1])[times])
+    for step in range(len(order)):
+        other = int(order[(place + plan.batch_size + step) % len(order)])
+        if other != key[1]:
+            yield key[0] + STAND_IN_APART, other
+
+
+class _WithStandIns(Dataset[Sample]):
+    """A dataset that answers for each clip that cannot be loaded with what failed and a stand-in.
+
+    This is done where clips are decoded, in a worker: the process that trains does not wait.
+    """
+
+    def __init__(self, dataset: ClipDataset, plan: BatchPlan) -> None:
+        self._dataset = dataset
+        self._plan = plan
+
+    def __getitems__(self, keys: Sequence[Key]) -> list[Sample | Failed]:
+        return [answer for key in keys for answer in self._answers(key)]
+
+    def _answers(self, key: Key) -> list[Sample | Failed]:
+        own = self._dataset.attempt(key)
+        if isinstance(own, Sample) or not own.skippable:
+            return [own]
+        for other in islice(stand_ins(self._plan, key), MOST_STAND_INS):
+            answer = self._dataset.attempt(other)
+            if isinstance(answer, Sample):
+                return [own, answer]
+            if not answer.skippable:
+                return [answer]
+        return [own]
 
 
 class _Keys:

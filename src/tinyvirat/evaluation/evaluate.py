@@ -44,7 +44,7 @@ def predict(
         inference: the model, ready to answer.
         manifest: the clips; its labels must be the model's. An empty list of labels means that
             they are not known; in a split where other clips have some, and several can hold, that
-            none does.
+            none does. Those in quarantine are not asked for, and counted.
         split: `train`, `val` or `test`.
         cache: of decoded frames.
         workers: processes that decode.
@@ -89,6 +89,7 @@ def predict(
         split=split,
         manifest_sha256=sha256_of(manifest.path),
         model=spec.name,
+        quarantined=len(manifest.left_out(split)),
     )
     parts = gather_object([part]) if process.num_processes > 1 else [part]
     predictions = joined(parts)

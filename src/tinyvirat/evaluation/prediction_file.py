@@ -1,10 +1,10 @@
 """Predictions on disk: JSON Lines, written whole, read with every line checked.
 
 The first line is the header: `format`, `version`, `classes`, `multi_label`, `split`,
-`manifest_sha256`, `model`. Every other line is a clip: `id`, `source`, `height` and `width` (in
-pixels, as cut from the video), `logits` (one a class in the header's order, the shortest decimals
-that give the same float64) and `labels` (names). In a file of clips without known labels, such as
-a public test set, every `labels` is null.
+`manifest_sha256`, `model`, and `quarantined` where clips of the split were left out. Every other
+line is a clip: `id`, `source`, `height` and `width` (in pixels, as cut from the video), `logits`
+(one a class in the header's order, the shortest decimals that give the same float64) and `labels`
+(names). In a file of clips without known labels, such as a public test set, every `labels` is null.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ LONGEST_LINE = 1 << 22
 LONGEST_TEXT = 4096
 LARGEST_SIDE = 1 << 16
 HEADER_KEYS = ("format", "version", "classes", "multi_label", "split", "manifest_sha256", "model")
+QUARANTINED = "quarantined"
 CLIP_KEYS = ("id", "source", "height", "width", "logits", "labels")
 SPLITS = ("train", "val", "test")
 
@@ -43,7 +44,8 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
 
 def _lines(p: Predictions) -> Iterator[dict[str, Any]]:
     header = (FORMAT, VERSION, p.classes, p.multi_label, p.split, p.manifest_sha256, p.model)
-    yield dict(zip(HEADER_KEYS, header, strict=True))
+    left_out = {QUARANTINED: p.quarantined} if p.quarantined else {}
+    yield dict(zip(HEADER_KEYS, header, strict=True)) | left_out
     for n, (clip, source) in enumerate(zip(p.ids, p.sources, strict=True)):
         height, width = p.sizes_N2[n].tolist()
         labels = None
@@ -99,6 +101,7 @@ def _read(path: Path, lines: Iterator[bytes]) -> Predictions:
         split=header["split"],
         manifest_sha256=header["manifest_sha256"],
         model=header["model"],
+        quarantined=header[QUARANTINED],
     )
 
 
@@ -120,7 +123,10 @@ def _header(line: _Line) -> dict[str, Any]:
             f"version {reprlib.repr(parsed.get('version'))} of the format is not known, only "
             f"{VERSION}; update tinyvirat"
         )
-    header = line.parsed(HEADER_KEYS)
+    given = QUARANTINED in parsed
+    header = {QUARANTINED: 0} | line.parsed((*HEADER_KEYS, QUARANTINED) if given else HEADER_KEYS)
+    if type(header[QUARANTINED]) is not int or header[QUARANTINED] < 0:
+        line.wrong(f"quarantined must be a number of clips, got {header[QUARANTINED]!r:.60}")
     classes = header["classes"]
     if not isinstance(classes, list) or not classes or not all(map(_is_text, classes)):
         line.wrong(f"classes must be a list of names, got {reprlib.repr(classes)}")

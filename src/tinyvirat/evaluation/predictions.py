@@ -28,6 +28,7 @@ class Predictions:
         split: `train`, `val` or `test`, as in the manifest.
         manifest_sha256: of the manifest file, 64 lower-case hexadecimal digits.
         model: which model answered, in words or as a checksum.
+        quarantined: clips of the split that were left out, in quarantine.
     """
 
     ids: tuple[str, ...]
@@ -40,6 +41,7 @@ class Predictions:
     split: str
     manifest_sha256: str
     model: str
+    quarantined: int = 0
 
     def __post_init__(self) -> None:
         clips, shape = len(self.ids), (len(self.ids), len(self.classes))
@@ -119,7 +121,7 @@ def joined(parts: Iterable[Predictions]) -> Predictions:
         raise ValueError("there is nothing to join")
     first = every[0]
     for part in every[1:]:
-        for name in ("classes", "multi_label", "split", "manifest_sha256", "model"):
+        for name in ("classes", "multi_label", "split", "manifest_sha256", "model", "quarantined"):
             if getattr(part, name) != getattr(first, name):
                 raise ValueError(f"parts differ in {name}: they are not one evaluation")
     ids = [clip for part in every for clip in part.ids]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinyvirat.common.files import write_text
@@ -44,6 +44,7 @@ class Report:
             `micro`, `samples` at p = 0.5, `mean_average_precision`).
         by_size: F1 at p = 0.5 by clip size; empty for single labels.
         calibration: how far probabilities can be taken at their word.
+        quarantined: clips of the split that were left out, in quarantine.
     """
 
     model: str
@@ -54,9 +55,17 @@ class Report:
     intervals: Mapping[str, Interval]
     by_size: tuple[GroupF1, ...]
     calibration: Reliability
+    quarantined: int = 0
 
     def tables(self) -> tuple[Table, ...]:
         """The summary, the classes and, for many labels, the clip sizes."""
+        tables = self._tables()
+        if tables and self.quarantined:
+            note = f"Left out, in quarantine: {self.quarantined} clips of the split."
+            tables = (replace(tables[0], notes=(note, *tables[0].notes)), *tables[1:])
+        return tables
+
+    def _tables(self) -> tuple[Table, ...]:
         if self.single_label is not None:
             return layouts.single_label_tables(self.single_label, self.intervals)
         if self.multi_label is None:
@@ -110,6 +119,7 @@ def report_on(
         calibration=reliability(
             logits_NK, targets_NK, classes, multi_label=predictions.multi_label
         ),
+        quarantined=predictions.quarantined,
     )
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tinyvirat.common.files import written_beside
 from tinyvirat.common.pixels import resize, to_uint8
-from tinyvirat.datasets.loading import ClipDataset
+from tinyvirat.datasets.loading import ClipDataset, LoadingError, Sample
 from tinyvirat.datasets.manifest import ClipRecord
 from tinyvirat.evaluation.evaluate import predict, quality
 from tinyvirat.evaluation.metrics import multi_label, single_label
@@ -126,18 +126,32 @@ class Observer:
         ready = self._ready(network)
         if role == "sr_data":
             ready.preprocess = self.data.recipe.clips.preprocess_large()
-        blocks = [self._block(ready, role, record) for record in _spread(records)]
+        blocks = [self._block(ready, window_THWC) for window_THWC in self._windows(role, records)]
+        if not blocks:
+            return None
         kind = "val" if held_out else "train"
         path = self.run / "pictures" / f"{phase.name}-{done:07d}-{kind}.png"
         with written_beside(path) as temporary:
             Image.fromarray(np.concatenate(blocks)).save(temporary)
         return path
 
-    def _block(self, ready: Inference, role: Role, record: ClipRecord) -> np.ndarray:
+    def _windows(self, role: Role, records: Sequence[ClipRecord]) -> list[Tensor]:
+        """`frames_THWC` from the middle of a few clips; fewer where clips that fail are skipped."""
+        recipe = self.data.recipe
+        sampler = CentreWindow(length=recipe.clips.frames)
+        chosen = _spread(records)
+        dataset = ClipDataset(self.data.manifests[role], chosen, sampler, cache=self.data.cache)
+        windows = []
+        for number in range(len(dataset)):
+            answer = dataset.attempt((0, number))
+            if isinstance(answer, Sample):
+                windows.append(answer.frames_NTHWC[0])
+            elif recipe.upkeep.on_error == "raise" or not answer.skippable:
+                raise LoadingError(answer.reason)
+        return windows
+
+    def _block(self, ready: Inference, window_THWC: Tensor) -> np.ndarray:
         """Rows of frames of one clip, one under the other."""
-        sampler = CentreWindow(length=self.data.recipe.clips.frames)
-        dataset = ClipDataset(self.data.manifests[role], [record], sampler, cache=self.data.cache)
-        window_THWC = dataset[0].frames_NTHWC[0]
         x_BCTHW, enlarged = ready.enlarge(window_THWC)
         rows = [_row(x_BCTHW[0], nearest=True), _row(x_BCTHW[0]), _row(enlarged.video_BCTHW[0])]
         if ready.preprocess.full is not None:

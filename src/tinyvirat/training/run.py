@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -226,6 +227,8 @@ def _accelerator(recipe: Recipe, order: Order) -> Accelerator:
 
 def _write_beginning(recipe: Recipe, order: Order, data: TrainingData) -> None:
     out = order.out
+    for note in dict.fromkeys(one.quarantine_note() for one in data.manifests.values()):
+        sys.stderr.write(note and f"{note}\n")
     write_text(out / RECIPE, recipe_text(recipe))
     started = environment() | {
         "seed": recipe.seed,
@@ -249,6 +252,7 @@ def _about(data: TrainingData, role: Any) -> dict[str, Any]:
         "sha256": sha256_of(manifest.path),
         "train": len(data.train(role)),
         "val": len(data.held_out(role)),
+        "quarantined": len(manifest.quarantined),
     }
 
 
@@ -279,9 +283,17 @@ def _write_end(training: Training, spec: ModelSpec, seconds: float, complete: bo
         "labels": list(spec.labels),
         "precision": training.accelerator.mixed_precision,
         "processes": training.accelerator.num_processes,
+        "quarantined": {
+            role: len(manifest.quarantined) for role, manifest in training.data.manifests.items()
+        },
         "phases": phases,
     }
     write_text(run_folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
+    if skipped := sum(phase["skipped"] for phase in phases.values()):
+        sys.stderr.write(
+            f"{run_folder}: {skipped} times a clip could not be read and another stood in for it; "
+            f"'tinyvirat data check' finds such clips\n"
+        )
     if complete:
         network = training.setting.network.eval()
         save_model(run_folder / MODEL, Model(spec, network))
