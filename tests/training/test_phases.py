@@ -15,8 +15,14 @@ from torch import Tensor, nn
 from tinyvirat.datasets.degrade import stage_target
 from tinyvirat.models.any_size import ENTRIES, AnySizeDVSRConfig
 from tinyvirat.models.recognizer import Recognizer, RecognizerConfig, masked
+from tinyvirat.training.classification_losses import (
+    CrossEntropy,
+    DistributionBalanced,
+    distribution_balanced_loss,
+)
 from tinyvirat.training.fade import Fade
 from tinyvirat.training.inputs import Inputs, LabelledBatch
+from tinyvirat.training.mixup import mixed
 from tinyvirat.training.objectives import classification_loss, reconstruction_loss
 from tinyvirat.training.phases import (
     Classification,
@@ -36,6 +42,7 @@ from tinyvirat.training.recipe import (
     JointPhase,
     Optimizer,
     Recipe,
+    Sampling,
     SuperResolutionPhase,
 )
 
@@ -55,8 +62,8 @@ def setting(recipe: Recipe = RECIPE, **changes: Any) -> Setting:
         sr: Any = network.super_resolution
         for head in sr.heads:
             nn.init.normal_(head.rgb.weight, std=0.1)  # fresh ones are near zero
-    counts = torch.tensor([4, 2, 2])
-    whole = {"recipe": recipe, "network": network, "labels": "single", "counts_K": counts}
+    counts = {"data": torch.tensor([4, 2, 2]), "sr_data": torch.tensor([6, 1, 1])}
+    whole = {"recipe": recipe, "network": network, "labels": "single", "counts": counts}
     return Setting(**({"clips": {"data": 8, "sr_data": 8}} | whole | changes))  # type: ignore[arg-type]
 
 
@@ -348,18 +355,54 @@ def test_frozen_norms_keep_their_statistics_and_learn_their_weights() -> None:
 
 
 def test_class_weights_reach_the_loss() -> None:
-    plain, weighted = phase3(), phase3(class_weights=True)
-    assert plain.weights_K is None
-    assert weighted.weights_K is not None
-    torch.testing.assert_close(weighted.weights_K, torch.tensor([8 / 12, 8 / 6, 8 / 6]))
+    plain, weighted = phase3(), phase3(loss=CrossEntropy(class_weights=True))
     one = batch()
     with torch.no_grad():
         loss = weighted.losses({"data": one}, PLACE).total
         video = weighted.network.enlarge(Inputs(CLIPS).low(one)).video_BCTHW
         logits = weighted.network.classify(video)
-    expected = classification_loss(logits, one.targets_BK, "single", weighted.weights_K)
+    weights_K = torch.tensor([8 / 12, 8 / 6, 8 / 6])
+    expected = classification_loss(logits, one.targets_BK, "single", weights_K)
     torch.testing.assert_close(loss, expected)
     assert abs(loss - plain.losses({"data": one}, PLACE).total) > 1e-3
+
+
+@pytest.mark.parametrize("role", ["data", "sr_data"])
+def test_the_joint_loss_knows_the_classes_of_its_own_clips(role: Any) -> None:
+    settings = JointPhase(steps=3, batch=2, att_from=role, loss=DistributionBalanced(kappa=1.0))
+    phase = Joint(setting(labels="multi"), settings)
+    phase.set_modes()
+    shared = batch()
+    with seen_by(phase.network.classifier) as seen:
+        parts = phase.losses({"data": shared, "sr_data": shared}, PLACE).parts
+    with torch.no_grad():
+        logits = phase.network.classify(seen[0])
+    classes = phase.setting.classes(role)
+    expected = distribution_balanced_loss(logits, shared.targets_BK, classes, settings.loss)
+    torch.testing.assert_close(parts["cls"], expected)
+    other = phase.setting.classes("data" if role == "sr_data" else "sr_data")
+    unlike = distribution_balanced_loss(logits, shared.targets_BK, other, settings.loss)
+    assert abs(unlike - expected) > 1e-3
+
+
+def test_mixup_lays_enlarged_clips_and_labels_over_each_other() -> None:
+    phase = phase3(mixup=0.4)
+    one = batch()
+    with seen_by(phase.network.classifier) as seen:
+        loss = phase.losses({"data": one}, PLACE).total
+    with torch.no_grad():
+        video = phase.network.enlarge(Inputs(CLIPS).low(one)).video_BCTHW
+        video, targets = mixed(video, one.targets_BK, alpha=0.4, seed=PLACE.seed, seeds=one.seeds)
+        expected = classification_loss(phase.network.classify(video), targets, "single")
+    torch.testing.assert_close(seen[0], video)
+    torch.testing.assert_close(loss, expected)
+    assert 0 < targets[0, 1] < 1
+
+
+def test_repeats_are_for_the_classifier() -> None:
+    phase = phase3(sampling=Sampling(repeat_factor=0.3))
+    assert phase.repeat_factor == 0.3
+    assert phase3().repeat_factor == joint().repeat_factor == 0.0
 
 
 def test_rates_are_constant_or_fall_as_a_cosine_and_heads_have_their_own() -> None:

@@ -15,6 +15,7 @@ from tinyvirat.common.errors import TinyviratError
 from tinyvirat.models.any_size import AnySizeDVSRConfig, PreUpsampledDVSRConfig
 from tinyvirat.models.dvsr import DVSRConfig, ProgressiveDVSRConfig
 from tinyvirat.models.i3d import I3DConfig
+from tinyvirat.training.classification_losses import LOSSES, Asymmetric, CrossEntropy, Focal
 from tinyvirat.training.fade import Fade
 from tinyvirat.training.recipe import (
     LARGEST_RECIPE,
@@ -76,6 +77,9 @@ def test_the_papers_values_are_the_defaults(write: Any) -> None:
     assert (joint.lambda_rec, joint.lambda_att, joint.lambda_sparsity) == (1.0, 0.5, 0.5)
     assert (joint.attention, joint.weighted, joint.video_learns_from_att) == (True, True, True)
     assert (joint.rec_from, joint.att_from) == ("sr_data", "data")
+    assert recipe.phase3 is not None
+    assert joint.loss == recipe.phase3.loss == CrossEntropy(class_weights=False)
+    assert (recipe.phase3.sampling.repeat_factor, recipe.phase3.mixup) == (0.0, 0.0)
     assert Fade() == Fade(per_step=5e-3)
     assert (recipe.clips.frames, recipe.clips.strides, recipe.clips.full) == (16, (1, 2), 112)
 
@@ -106,6 +110,19 @@ def test_a_resolved_recipe_round_trips(recipe: Recipe, write: Any) -> None:
     assert recipe_text(load_recipe(write(text))) == text
     # Every value is spelled out.
     assert set(yaml.safe_load(text)) == set(Recipe.__dataclass_fields__)
+
+
+def test_a_loss_is_named_with_what_differs(write: Any) -> None:
+    path = write(TEXT + "labels: multi\n")
+    changes = ("phase3.loss={name: focal, gamma: 1}", "phase3.loss.alpha=null")
+    recipe = load_recipe(path, (*changes, "phase2.loss.name=asymmetric"))
+    assert recipe.phase2 is not None and recipe.phase3 is not None
+    assert recipe.phase3.loss == Focal(gamma=1.0, alpha=None)
+    assert recipe.phase2.loss == Asymmetric()
+    for name, kind in LOSSES.items():
+        found = load_recipe(path, (f"phase3.loss.name={name}",)).phase3
+        assert found is not None and found.loss == kind()
+    assert load_recipe(write(recipe_text(recipe))) == recipe
 
 
 def test_overrides_win_and_make_what_is_missing(write: Any) -> None:
@@ -169,6 +186,14 @@ WRONG = [
     ("phase3: {steps: 5, optimizer: {betas: [0.9]}}", "betas: 1 values instead of 2"),
     ("phase3: {steps: 5, optimizer: {decay: linear}}", "'linear' is not one of constant, cosine"),
     ("phase3: {steps: 5, head_lr: -1}", "phase3: head_lr is -1"),
+    ("phase3: {steps: 5, loss: focal}", "phase3: loss: 'focal' is not a mapping"),
+    ("phase3: {steps: 5, loss: {gamma: 2}}", "phase3: loss: 'None' is not one of cross-entropy, f"),
+    ("phase3: {steps: 5, loss: {name: focall}}", "loss: 'focall' is .*did you mean 'focal'"),
+    ("phase3: {steps: 5, loss: {name: focal, clip: 1}}", "loss: 'clip' is not one of gamma, alpha"),
+    ("phase3: {steps: 5, loss: {name: focal, gamma: -1}}", "loss: gamma is -1"),
+    ("phase3: {steps: 5, loss: {name: i3d}}", "loss: 'i3d' is not one of cross-entropy"),
+    ("phase3: {steps: 5, sampling: {repeat_factor: 2}}", "sampling: repeat_factor is 2.0; it is a"),
+    ("phase3: {steps: 5, mixup: -0.1}", "phase3: mixup is -0.1"),
     ("phase2: {steps: 5, lambda_rec: -1}", "phase2: lambda_rec is -1"),
     ("phase2: {steps: 5, rec_from: here}", "'here' is not one of data, sr_data"),
     ("phase1: {steps: 4, batch: [2]}", "phase1: steps: 4 is not a list"),

@@ -22,10 +22,12 @@ from tinyvirat.datasets.batching import BatchPlan
 from tinyvirat.datasets.cache import FrameCache
 from tinyvirat.datasets.loading import Batch, ClipDataset, ClipLoader
 from tinyvirat.datasets.manifest import ClipRecord, Manifest, read_manifest
+from tinyvirat.training.classification_losses import check_loss
 from tinyvirat.training.inputs import LabelledBatch
 from tinyvirat.training.objectives import Labels
 from tinyvirat.training.phases import Batches, Phase, Place
 from tinyvirat.training.recipe import Recipe, Role
+from tinyvirat.training.sampling import repeat_factors
 from tinyvirat.training.seeds import seed_of
 from tinyvirat.video.sampling import RandomWindow
 
@@ -65,10 +67,13 @@ class TrainingData:
         return {role: len(self.train(role)) for role in self.manifests}
 
     @property
-    def class_counts(self) -> torch.Tensor:
-        """Training clips of each class, `counts_K`."""
-        counts = Counter(label for record in self.train("data") for label in record.labels)
-        return torch.tensor([counts[label] for label in self.labels])
+    def class_counts(self) -> dict[Role, torch.Tensor]:
+        """Training clips of each class, `counts_K`, by role."""
+        found: dict[Role, torch.Tensor] = {}
+        for role in self.manifests:
+            counts = Counter(label for record in self.train(role) for label in record.labels)
+            found[role] = torch.tensor([counts[label] for label in self.labels])
+        return found
 
     @property
     def digest(self) -> str:
@@ -86,7 +91,12 @@ class TrainingData:
             here = max(first, begin)
             if here < min(stop, end):
                 streams = {
-                    role: self._stream(role, segment.batch, number, here - begin, accelerator)
+                    role: self._stream(
+                        self._loader(role, segment.batch, phase.repeat_factor, accelerator),
+                        number,
+                        here - begin,
+                        accelerator.device,
+                    )
                     for role in self._distinct(phase.roles)
                 }
                 epoch_steps = max(1, self.clips[phase.roles[0]] // segment.batch)
@@ -109,15 +119,14 @@ class TrainingData:
     def _same(self, role: Role, roles: tuple[Role, ...]) -> Role:
         return next(r for r in roles if self.manifests[r] is self.manifests[role])
 
-    def _stream(
-        self, role: Role, batch: int, segment: int, first: int, accelerator: Accelerator
-    ) -> Iterator[LabelledBatch]:
-        """Batches without end, from iteration `first` of a segment on."""
-        recipe = self.recipe
-        records = self.train(role)
+    def _loader(
+        self, role: Role, batch: int, repeat_factor: float, accelerator: Accelerator
+    ) -> ClipLoader:
+        """What loads this process's share of the batches of a role."""
+        recipe, manifest, records = self.recipe, self.manifests[role], self.train(role)
         large = role == "sr_data" or not recipe.clips.tiny
         dataset = ClipDataset(
-            self.manifests[role],
+            manifest,
             records,
             RandomWindow(length=recipe.clips.frames, strides=recipe.clips.strides),
             seed=seed_of(recipe.seed, role, 0),
@@ -130,19 +139,27 @@ class TrainingData:
             seed=seed_of(recipe.seed, role, 1),
             rank=accelerator.process_index,
             ranks=accelerator.num_processes,
+            repeats=repeat_factors(manifest.targets(records), repeat_factor)
+            if repeat_factor
+            else None,
         )
-        loader = ClipLoader(
+        return ClipLoader(
             dataset,
             plan,
             workers=recipe.upkeep.workers,
             on_error=recipe.upkeep.on_error,
             pin_memory=accelerator.device.type == "cuda",
         )
-        epoch, start = divmod(first, plan.batches)
+
+    def _stream(
+        self, loader: ClipLoader, segment: int, first: int, device: torch.device
+    ) -> Iterator[LabelledBatch]:
+        """Batches without end, from iteration `first` of a segment on."""
+        epoch, start = divmod(first, loader.plan.batches)
         while True:
             number = segment * EPOCHS_APART + epoch
             for loaded in loader.epoch(number, start):
-                yield _on_device(loaded, accelerator.device)
+                yield _on_device(loaded, device)
             epoch, start = epoch + 1, 0
 
 
@@ -178,6 +195,9 @@ def open_data(
     else:
         kind = recipe.labels
     _check_labels(manifest, kind)
+    for name, phase in (("phase2", recipe.phase2), ("phase3", recipe.phase3)):
+        if phase is not None:
+            check_loss(phase.loss, kind, f"recipe {recipe.name!r}: {name}")
     if recipe.phase2 and recipe.phase2.att_from == "sr_data" and large is not manifest:
         if large.labels != manifest.labels:
             raise TinyviratError(

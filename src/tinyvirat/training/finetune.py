@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tinyvirat.models.saved import load_model, model_folder
+from tinyvirat.training.classification_losses import CrossEntropy
 from tinyvirat.training.recipe import ClassifierPhase, Clips, Optimizer, Recipe
 
 
@@ -53,7 +54,7 @@ def recipe_for(
             epochs=epochs,
             batch=batch,
             freeze_norm=True,
-            class_weights=True,
+            loss=CrossEntropy(class_weights=True),
             optimizer=Optimizer(lr=lr, betas=(0.9, 0.999), decay="cosine"),
         ),
     )

@@ -68,6 +68,8 @@ def classification_loss(
     Raises:
         ValueError: `labels` is neither.
     """
+    if weights_K is not None:
+        weights_K = weights_K.to(logits_BK.device)
     if labels == "single":
         return F.cross_entropy(logits_BK, targets_BK, weight=weights_K)
     if labels == "multi":

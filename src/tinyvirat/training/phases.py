@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from tinyvirat.datasets.degrade import stage_target
 from tinyvirat.models.any_size import ENTRIES
 from tinyvirat.models.recognizer import Recognizer, masked
+from tinyvirat.training.classification_losses import ClassCounts
 from tinyvirat.training.inputs import Inputs, LabelledBatch
+from tinyvirat.training.mixup import mixed
 from tinyvirat.training.norms import BATCH_NORMS
 from tinyvirat.training.objectives import (
     Labels,
     attention_loss,
-    class_weights,
-    classification_loss,
     joint_loss,
     reconstruction_loss,
 )
@@ -99,14 +99,18 @@ class Setting:
         network: the recogniser, which the phases train in place.
         labels: `single` or `multi`.
         clips: number of training clips by role.
-        counts_K: training clips of each class.
+        counts: training clips of each class, `counts_K`, by role.
     """
 
     recipe: Recipe
     network: Recognizer
     labels: Labels
     clips: Mapping[Role, int]
-    counts_K: Tensor
+    counts: Mapping[Role, Tensor]
+
+    def classes(self, role: Role) -> ClassCounts:
+        """How common the classes are among the training clips of a role."""
+        return ClassCounts(self.counts[role], self.clips[role])
 
 
 class Phase(ABC):
@@ -118,6 +122,7 @@ class Phase(ABC):
         roles: whose clips every iteration needs.
         optimizers: by name.
         base: the settings of each optimiser.
+        repeat_factor: the threshold from which rare classes are repeated; 0 repeats nothing.
     """
 
     name: ClassVar[str]
@@ -125,6 +130,7 @@ class Phase(ABC):
     roles: tuple[Role, ...]
     optimizers: dict[str, torch.optim.Optimizer]
     base: dict[str, Optimizer]
+    repeat_factor: float = 0.0
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
@@ -256,6 +262,7 @@ class Joint(Phase):
         super().__init__(setting)
         self.settings = settings
         self.roles = tuple(dict.fromkeys((settings.rec_from, settings.att_from)))
+        self.loss = settings.loss.build(setting.classes(settings.att_from), setting.labels)
         clips = min(setting.clips[role] for role in self.roles)
         self.segments = (_one_segment(settings, setting.clips[settings.att_from], clips),)
         self._optimize(
@@ -312,7 +319,7 @@ class Joint(Phase):
         logits_BK = self.network.classify(video_BCTHW).float()
         for parameter in classifier.parameters():
             parameter.requires_grad_(True)
-        return classification_loss(logits_BK, batch.targets_BK, self.setting.labels)
+        return self.loss(logits_BK, batch.targets_BK)
 
 
 class Classification(Phase):
@@ -330,9 +337,8 @@ class Classification(Phase):
         if self.network.super_resolution is not None and not settings.freeze_generator:
             groups.append(Group(list(self.network.super_resolution.parameters())))
         self._optimize({"classifier": (settings.optimizer, groups)})
-        self.weights_K: Tensor | None = None
-        if settings.class_weights:
-            self.weights_K = class_weights(setting.counts_K, clips, setting.labels)
+        self.loss = settings.loss.build(setting.classes("data"), setting.labels)
+        self.repeat_factor = settings.sampling.repeat_factor
 
     @property
     def frozen(self) -> bool:
@@ -353,9 +359,13 @@ class Classification(Phase):
         x_BCTHW = self.inputs.low(batch)
         with torch.set_grad_enabled(not self.frozen):
             video_BCTHW = self.network.enlarge(x_BCTHW).video_BCTHW
-        logits_BK = self.network.classify(video_BCTHW).float()
-        weights_K = None if self.weights_K is None else self.weights_K.to(logits_BK.device)
-        loss = classification_loss(logits_BK, batch.targets_BK, self.setting.labels, weights_K)
+        targets_BK, alpha = batch.targets_BK, self.settings.mixup
+        if alpha:
+            # After super-resolution, which is for clips as they are.
+            video_BCTHW, targets_BK = mixed(
+                video_BCTHW, targets_BK, alpha=alpha, seed=place.seed, seeds=batch.seeds
+            )
+        loss = self.loss(self.network.classify(video_BCTHW).float(), targets_BK)
         return Losses(loss, {"cls": loss})
 
 

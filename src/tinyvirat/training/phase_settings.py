@@ -1,0 +1,205 @@
+"""What a recipe says of each of the paper's phases, as frozen dataclasses.
+
+Defaults are the paper's where it says something; each docstring names the published code's value
+where that differs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tinyvirat.training.classification_losses import CrossEntropy, Loss
+from tinyvirat.training.fade import Fade
+
+Role = Literal["data", "sr_data"]
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Adam as in the paper (section V-B).
+
+    Attributes:
+        lr: learning rate; 0.0002.
+        betas: 0.5 and 0.9.
+        weight_decay: 0; the published code has 5e-5 for the generator in the joint phase.
+        clip_norm: largest norm of the gradient; 0 does not clip.
+        decay: `constant` (paper) or `cosine` to zero over the phase.
+    """
+
+    lr: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.9)
+    weight_decay: float = 0.0
+    clip_norm: float = 0.0
+    decay: Literal["constant", "cosine"] = "constant"
+
+    def __post_init__(self) -> None:
+        at_least(0, lr=self.lr, weight_decay=self.weight_decay, clip_norm=self.clip_norm)
+        if not all(0.0 <= beta < 1.0 for beta in self.betas):
+            raise ValueError(f"betas are {self.betas}; both must lie in [0, 1)")
+
+
+@dataclass(frozen=True)
+class SuperResolutionPhase:
+    """Phase 1: the super-resolution network alone, on pairs (section IV-A.2 and IV-A.4).
+
+    Attributes:
+        steps: iterations of each stage, in order; the last goes on at full size. One number trains
+            the whole network end to end, without growing it.
+        batch: clips an iteration, one number a stage or one for all. Published code: 128, 64, 24
+            for x8, 64, 20 for x4.
+        epochs: instead of `steps`, how often each stage sees the data; as the published code
+            counts.
+        fade: how a new stage takes over.
+        optimizer: kept from stage to stage.
+        weight: factor of the loss.
+        random_entries: for the any-size network: every batch enters at a side drawn from 14, 28,
+            56.
+    """
+
+    steps: tuple[int, ...] = ()
+    batch: tuple[int, ...] = (24,)
+    epochs: tuple[float, ...] = ()
+    fade: Fade = field(default_factory=Fade)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    weight: float = 1.0
+    random_entries: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.steps) == bool(self.epochs):
+            raise ValueError("either steps or epochs are needed, and not both")
+        stages = len(self.steps or self.epochs)
+        if len(self.batch) not in (1, stages):
+            raise ValueError(f"{len(self.batch)} batch sizes for {stages} stages")
+        at_least(1, **{f"steps[{n}]": s for n, s in enumerate(self.steps)})
+        at_least(1, **{f"batch[{n}]": b for n, b in enumerate(self.batch)})
+        at_least(0, weight=self.weight, **{f"epochs[{n}]": e for n, e in enumerate(self.epochs)})
+
+
+@dataclass(frozen=True)
+class JointPhase:
+    """Phase 2: attention branch, super-resolution and classifier together (Eq. 1 to 3).
+
+    Attributes:
+        steps: iterations.
+        batch: clips an iteration; published code: 14 (13 to 18 without attention).
+        epochs: instead of `steps`, how often the data is seen.
+        attention: train with the map; False is the joint phase without it.
+        rec_from: where L_rec takes its pairs: `sr_data` (default: tiny clips have no truth), or
+            `data`.
+        att_from: where L_att takes its labelled clips: `data` (default), or `sr_data` where that is
+            labelled with the same classes. Both roles share one batch when they are the same clips.
+        lambda_rec: of Eq. 3; 1. Published code: 100 in the joint phase without attention.
+        lambda_att: of Eq. 3; 0.5.
+        lambda_sparsity: of Eq. 2, where the paper writes lambda_att too; 0.5. Published code: 0.001
+            (0.0005 after its factor of 0.5).
+        weighted: L_rec is weighted by the map (Eq. 1, and the published code).
+        map_learns_from_rec: let L_rec move the map. Read literally Eq. 3 does, and a map of zeros
+            is then the best; default, and published code: the map is only a weight there.
+        video_learns_from_att: let L_att move the super-resolution network (paper: classification
+            is its auxiliary task). Published code: no.
+        classifier_on: what the classifier learns from: `masked` clips, in the same backward pass
+            (Eq. 2), or `plain` super-resolved clips in a pass of its own (published code).
+        mask_to_grey: mask in [-1, 1] (published code) instead of [0, 1].
+        loss: the classification loss inside L_att; the paper's.
+        optimizer: of generator and attention branch.
+        classifier_optimizer: of the classifier.
+        head_lr: factor of the learning rate of the classifier's last layer, which is fresh; 1.
+    """
+
+    steps: int = 0
+    batch: int = 14
+    epochs: float = 0.0
+    attention: bool = True
+    rec_from: Role = "sr_data"
+    att_from: Role = "data"
+    lambda_rec: float = 1.0
+    lambda_att: float = 0.5
+    lambda_sparsity: float = 0.5
+    weighted: bool = True
+    map_learns_from_rec: bool = False
+    video_learns_from_att: bool = True
+    classifier_on: Literal["masked", "plain"] = "masked"
+    mask_to_grey: bool = False
+    loss: Loss = field(default_factory=CrossEntropy)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    classifier_optimizer: Optimizer = field(default_factory=Optimizer)
+    head_lr: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_length(self.steps, self.epochs, self.batch)
+        at_least(0, lambda_rec=self.lambda_rec, lambda_att=self.lambda_att)
+        at_least(0, lambda_sparsity=self.lambda_sparsity, head_lr=self.head_lr)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How often each training clip is seen.
+
+    Attributes:
+        repeat_factor: the threshold t of repeat-factor sampling (Gupta et al. 2019, LVIS): a class
+            that fewer than this share of the clips show has its clips repeated, by the square root
+            of how much fewer; 0 repeats nothing (paper). LVIS: 0.001, with 1,203 classes.
+    """
+
+    repeat_factor: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.repeat_factor <= 1.0:
+            raise ValueError(
+                f"repeat_factor is {self.repeat_factor}; it is a share of the clips, from 0 to 1"
+            )
+
+
+@dataclass(frozen=True)
+class ClassifierPhase:
+    """Phase 3: the classifier on enlarged clips, without the map (Eq. 4).
+
+    Attributes:
+        steps: iterations.
+        batch: clips an iteration; published code: 24.
+        epochs: instead of `steps`, how often the data is seen, counted without repeats: clips that
+            are repeated make no run longer.
+        freeze_generator: the super-resolution network learns no more (published code).
+        restart: begin from the pretrained classifier again, not from the joint phase's (published
+            code, and "initialized with the same pre-trained weights", section V-C).
+        freeze_norm: keep the batch norms' statistics; for small batches.
+        loss: what the classifier learns from; the paper's.
+        sampling: how often each clip is seen.
+        mixup: alpha of Beta(alpha, alpha), by which pairs of clips and their labels are mixed
+            (Zhang et al. 2018, who have 0.1 to 0.4); 0 mixes nothing (paper).
+        optimizer: of all that learns.
+        head_lr: factor of the learning rate of the last layer, which is fresh beside pretrained
+            ones; 1. A large factor lets a short training get off the ground.
+    """
+
+    steps: int = 0
+    batch: int = 24
+    epochs: float = 0.0
+    freeze_generator: bool = True
+    restart: bool = True
+    freeze_norm: bool = False
+    loss: Loss = field(default_factory=CrossEntropy)
+    sampling: Sampling = field(default_factory=Sampling)
+    mixup: float = 0.0
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    head_lr: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_length(self.steps, self.epochs, self.batch)
+        at_least(0, head_lr=self.head_lr, mixup=self.mixup)
+
+
+def at_least(least: float, **values: float) -> None:
+    """Raises ValueError where a value is below `least`, by its name."""
+    for name, value in values.items():
+        if value < least:
+            raise ValueError(f"{name} is {value}; it must be {least} or more")
+
+
+def _check_length(steps: int, epochs: float, batch: int) -> None:
+    """What phases of one stretch have in common."""
+    at_least(0, steps=steps, epochs=epochs)
+    at_least(1, batch=batch)
+    if bool(steps) == bool(epochs):
+        raise ValueError("either steps or epochs are needed, and not both")
