@@ -214,9 +214,11 @@ def test_nothing_readable_is_an_error(copy: Copy, capsys: pytest.CaptureFixture[
 def test_measuring_goes_on_where_it_was(copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
     root = copy("ucf101")
     decoded: list[str] = []
+    begun: list[str] = []
     original = measure.measure
 
     def stops(file: Path) -> measure.Measured | str:
+        begun.append(file.name)
         if len(decoded) == 5:
             raise KeyboardInterrupt
         return counted(file)
@@ -227,6 +229,7 @@ def test_measuring_goes_on_where_it_was(copy: Copy, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(measure, "measure", stops)
     assert run(root, "ucf101", "--workers", "1") == 130
+    assert len(begun) < 12  # the others were not begun before it ended
     assert not (root / "m.jsonl").exists()
     with (root / "measured.jsonl").open("a") as file:
         file.write('{"path": "Archery/v_Arch')  # as if it had been cut off in the middle
