@@ -37,6 +37,19 @@ class PixelError(TinyviratError):
     """A size, a policy or a resampling mode that cannot be used."""
 
 
+class LevelPass(NamedTuple):
+    """One of the passes that `resize` makes over uint8 images, for who must do the same elsewhere.
+
+    Attributes:
+        axis: -1 (along the rows) or -2 (down the columns).
+        weights_OI: float64 whole numbers: the output is `floor((weights @ levels) / SCALE + 1/2)`,
+            clamped to 0..255.
+    """
+
+    axis: int
+    weights_OI: Tensor
+
+
 class _Weights(NamedTuple):
     """What every output pixel of one axis takes from the input: rows of `weights_OI`, zero outside
     `[first, last)`."""
@@ -81,6 +94,17 @@ def resize(x: Tensor, size_HW: tuple[int, int], mode: Mode = "bicubic") -> Tenso
     else:
         resized_NHW = _resize_floats(planes_NHW, size_HW, mode)
     return resized_NHW.reshape(*x.shape[:-2], *size_HW)
+
+
+def level_passes(
+    height: int, width: int, size_HW: tuple[int, int], mode: Mode = "bicubic"
+) -> tuple[LevelPass, ...]:
+    """The passes of `resize` over uint8 images of `height` x `width`, in their order; none where
+    the size stays."""
+    return tuple(
+        LevelPass(axis, _weights((height, width)[axis], size_HW[axis], mode, "cpu").weights_OI)
+        for axis in _axes(height, width, size_HW)
+    )
 
 
 def fit(
@@ -241,15 +265,19 @@ def to_uint8(x: Tensor, value_range: tuple[float, float] = (-1.0, 1.0)) -> Tenso
 
 def _resize_levels(planes_NHW: Tensor, size_HW: tuple[int, int], mode: Mode) -> Tensor:
     """Pillow's two passes on uint8 images."""
-    height, width = planes_NHW.shape[-2:]
     levels_NHW = planes_NHW.to(torch.float64)
-    height_first = height > size_HW[0] and height - size_HW[0] > 2 * (width - size_HW[1])
-    for axis in (-2, -1) if height_first else (-1, -2):
-        size = size_HW[axis]
-        if levels_NHW.shape[axis] != size:
-            weights = _weights(levels_NHW.shape[axis], size, mode, str(planes_NHW.device))
-            levels_NHW = _pass(levels_NHW, weights, axis)
+    for axis in _axes(planes_NHW.shape[-2], planes_NHW.shape[-1], size_HW):
+        length = levels_NHW.shape[axis]
+        weights = _weights(length, size_HW[axis], mode, str(planes_NHW.device))
+        levels_NHW = _pass(levels_NHW, weights, axis)
     return levels_NHW.to(torch.uint8)
+
+
+def _axes(height: int, width: int, size_HW: tuple[int, int]) -> tuple[int, ...]:
+    """The axes that change, in Pillow's order."""
+    height_first = height > size_HW[0] and height - size_HW[0] > 2 * (width - size_HW[1])
+    order = (-2, -1) if height_first else (-1, -2)
+    return tuple(axis for axis in order if (height, width)[axis] != size_HW[axis])
 
 
 def _pass(levels_NHW: Tensor, weights: _Weights, axis: int) -> Tensor:
