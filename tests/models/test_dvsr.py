@@ -4,13 +4,14 @@ networks is in `test_import_dvsr.py`."""
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from tinyvirat.models.blocks import SuperResolved
+from tinyvirat.models.blocks import SuperResolved, conv3
 from tinyvirat.models.dvsr import (
     DVSR,
     DVSRConfig,
@@ -325,3 +326,46 @@ def test_doublings(scale: int, doublings: int) -> None:
 def test_impossible_configurations(build: Any, values: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(values))} .* is not in 1 to"):
         build(**values)
+
+
+SLIM = ProgressiveDVSRConfig(8, channels=4, growth=2, factored=True, last_channels=2)
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_slim_network_has_the_published_shapes(stage: int) -> None:
+    x = smooth(1, 3, 8, 6, 6)
+    slim, wide = (run(fresh(config), x, stage=stage, alpha=0.5) for config in (SLIM, X8))
+    assert slim.video_BCTHW.shape == wide.video_BCTHW.shape
+
+
+def test_factored_network_overfits_one_batch() -> None:
+    config = replace(SLIM, scale=2, channels=8, growth=4, last_channels=None)
+    learns(fresh(config, bold=False), smooth(2, 3, 4, 6, 6), steps=120)
+
+
+def test_slim_network_has_only_factored_convolutions_after_the_first() -> None:
+    network = fresh(SLIM)
+    kernels = {
+        tuple(module.kernel_size)
+        for name, module in network.named_modules()
+        if isinstance(module, torch.nn.Conv3d) and not name.startswith("first")
+    }
+    assert kernels == {(3, 1, 1), (1, 3, 3), (1, 1, 1)}
+    assert network.heads[-1].rgb.in_channels == 2
+    assert network.heads[0].rgb.in_channels == 4
+
+
+def test_factored_convolutions_reach_as_far_as_whole_ones() -> None:
+    for factored in (False, True):
+        torch.manual_seed(0)
+        layer = conv3(1, 1, factored=factored)
+        x = torch.zeros(1, 1, 7, 7, 7, requires_grad=True)
+        layer(x)[0, 0, 3, 3, 3].backward()
+        assert x.grad is not None
+        assert (x.grad[0, 0, 2:5, 2:5, 2:5] != 0).all()
+        assert (x.grad != 0).sum() == 27
+
+
+def test_a_width_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="last_channels 0"):
+        ProgressiveDVSRConfig(last_channels=0)

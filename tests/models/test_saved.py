@@ -31,6 +31,7 @@ from tinyvirat.models.saved import (
     describe,
     load_model,
     read_description,
+    replace_description,
     save_model,
 )
 from tinyvirat.video.sampling import AllWindows, SlidingWindows
@@ -53,6 +54,8 @@ SPEC = ModelSpec(
     sampler=SlidingWindows(length=8, hop=4),
     thresholds=(0.25, 0.5, 1.0),
     origin="made in a test",
+    temperature=1.7,
+    tuned_on=("scene 1", "scene 2"),
 )
 
 
@@ -292,6 +295,14 @@ def inner(key: str, name: str, value: object) -> Callable[[dict[str, Any]], None
         (wrong("thresholds", [float("nan")] * 3), "the threshold nan is not a number"),
         (wrong("thresholds", [-0.1, 0.5, 0.5]), "the threshold -0.1 is not a number"),
         (wrong("origin", 7), "'origin' is 7, not a str"),
+        (wrong("temperature", "1"), "'temperature' is 1, not a number"),
+        (wrong("temperature", True), "'temperature' is True, not a number"),
+        (wrong("temperature", None), "'temperature' is None, not a number"),
+        (wrong("temperature", 0), "the temperature 0 is not between 0.01 and 100"),
+        (wrong("temperature", float("nan")), "the temperature nan is not between"),
+        (wrong("temperature", 10**400), "the temperature 1000"),
+        (wrong("tuned_on", "scene"), "'tuned_on' is scene, not a list"),
+        (wrong("tuned_on", [1]), "the tuning source 1 is not text"),
         (wrong("preprocess", None), "preprocess: None is not a mapping"),
         (inner("preprocess", "size", "28"), "preprocess: size"),
         (inner("preprocess", "size", 10**9), "size is 1000000000"),
@@ -406,6 +417,7 @@ def test_a_folder_can_be_moved(folder: Path, tmp_path: Path) -> None:
         ({"thresholds": (0.5, 0.5)}, "2 thresholds for 3 classes"),
         ({"thresholds": (0.5, 0.5, 1.5)}, "the threshold 1.5 is not between 0 and 1"),
         ({"thresholds": (0.5, float("nan"), 0.5)}, "the threshold nan is not between 0 and 1"),
+        ({"temperature": -1.0}, "the temperature -1.0 is not between 0.01 and 100"),
     ],
 )
 def test_impossible_models(values: dict[str, Any], message: str) -> None:
@@ -416,12 +428,38 @@ def test_impossible_models(values: dict[str, Any], message: str) -> None:
 def test_probabilities() -> None:
     logits = torch.tensor([[0.0, 2.0, -2.0], [1.0, 1.0, 1.0]], dtype=torch.bfloat16)
     several = SPEC.probabilities(logits)
-    torch.testing.assert_close(several, logits.float().sigmoid())
+    torch.testing.assert_close(several, (logits.float() / 1.7).sigmoid())
     one = replace(SPEC, multi_label=False).probabilities(logits)
-    torch.testing.assert_close(one, logits.float().softmax(1))
+    torch.testing.assert_close(one, (logits.float() / 1.7).softmax(1))
+    plain = replace(SPEC, temperature=1.0).probabilities(logits)
+    assert torch.equal(plain, logits.float().sigmoid())
     assert several.dtype == one.dtype == torch.float32
     torch.testing.assert_close(one.sum(1), torch.ones(2))
     assert several[0].sum() != 1
+
+
+def test_a_description_is_replaced_and_the_weights_stay(model: Model, folder: Path) -> None:
+    before = (folder / WEIGHTS).read_bytes()
+    tuned = replace(SPEC, thresholds=(0.1, 0.2, 0.3), temperature=0.5, tuned_on=("scene 9",))
+    replace_description(folder, tuned)
+    assert load_model(folder).spec == tuned
+    assert (folder / WEIGHTS).read_bytes() == before
+    assert sorted(path.name for path in folder.iterdir()) == [DESCRIPTION, WEIGHTS]
+    other = replace(SPEC, labels=("a", "b", "c"))
+    with pytest.raises(ModelError, match="another network or other labels"):
+        replace_description(folder, other)
+    with pytest.raises(ModelError, match="missing"):
+        replace_description(folder / "none", SPEC)
+    assert load_model(folder).spec == tuned
+
+
+def test_models_from_before_tuning_are_read(folder: Path) -> None:
+    def forget(data: dict[str, Any]) -> None:
+        del data["temperature"], data["tuned_on"]
+
+    rewrite(folder, forget)
+    spec = load_model(folder).spec
+    assert (spec.temperature, spec.tuned_on) == (1.0, ())
 
 
 def test_other_parts_travel_too(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_every_entry_travels_as_json(name: str) -> None:
 def test_every_entry_runs_at_its_side(name: str) -> None:
     entry = ZOO[name]
     cost = cost_of(entry.config, entry.side)
-    assert cost.parameters > 1e6 and cost.gmac > 1
+    assert cost.parameters > 1e5 and cost.gmac > 1
     assert entry.what
 
 

@@ -48,16 +48,28 @@ class ProgressiveDVSRConfig:
         channels: width of all features; published: 32.
         growth: growth of the dense blocks; published code: 32.
         attention: with the foreground attention branch.
+        factored: (1+2)D convolutions instead of 3 x 3 x 3, but for the first and the attention
+            branch; published: no.
+        last_channels: width of the last decoder stage and its head, where most of the cost is;
+            None is `channels`, as published.
     """
 
     scale: int = 8
     channels: int = 32
     growth: int = 32
     attention: bool = False
+    factored: bool = False
+    last_channels: int | None = None
 
     def __post_init__(self) -> None:
         doublings_of(self.scale)
-        check_counts(channels=self.channels, growth=self.growth)
+        check_counts(channels=self.channels, growth=self.growth, last_channels=self.widths[-1])
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of what each decoder stage gives."""
+        last = self.channels if self.last_channels is None else self.last_channels
+        return (*[self.channels] * (doublings_of(self.scale) - 1), last)
 
     def build(self) -> ProgressiveDVSR:
         """The network, with fresh weights."""
@@ -79,13 +91,16 @@ class ProgressiveDVSR(nn.Module):
         self.stages = doublings_of(config.scale)
         self.first = conv3(3, config.channels)
         self.encoder = nn.ModuleList(
-            RRDB(config.channels, config.growth) for _ in range(self.stages)
+            RRDB(config.channels, config.growth, factored=config.factored)
+            for _ in range(self.stages)
         )
         self.decoder = nn.ModuleList(
-            DecoderStage(config.channels, config.channels, self.stages - stage)
-            for stage in range(1, self.stages + 1)
+            DecoderStage(config.channels, width, self.stages - stage, factored=config.factored)
+            for stage, width in enumerate(config.widths, start=1)
         )
-        self.heads = nn.ModuleList(RGBHead(config.channels) for _ in range(self.stages))
+        self.heads = nn.ModuleList(
+            RGBHead(width, factored=config.factored) for width in config.widths
+        )
         self.attention = (
             ForegroundAttention(config.channels, self.stages) if config.attention else None
         )

@@ -12,11 +12,12 @@ from tinyvirat.models.blocks import SuperResolved, check_counts
 from tinyvirat.models.dvsr import DVSRConfig, ProgressiveDVSRConfig
 from tinyvirat.models.i3d import I3DConfig
 from tinyvirat.models.resnet3d import ResNet3DConfig
+from tinyvirat.models.x3d import X3DConfig
 
 SuperResolutionConfig = (
     ProgressiveDVSRConfig | DVSRConfig | AnySizeDVSRConfig | PreUpsampledDVSRConfig
 )
-ClassifierConfig = I3DConfig | ResNet3DConfig
+ClassifierConfig = I3DConfig | ResNet3DConfig | X3DConfig
 
 
 @dataclass(frozen=True)

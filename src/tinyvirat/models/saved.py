@@ -1,7 +1,7 @@
 """A recogniser on disk: a folder with `weights.safetensors` and `model.json` beside it.
 
 Everything that turns a file into labels is in the folder: the network's configuration, the labels,
-the preprocessing, the sampler and the thresholds. Nothing in it is code.
+the preprocessing, the sampler, the temperature and the thresholds. Nothing in it is code.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from tinyvirat.video.sampling import AnySampler, sampler_from_dict, sampler_to_d
 FORMAT = 1
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "model.json"
+TEMPERATURES = (0.01, 100.0)
+"""The lowest and the highest temperature a model may have."""
 
 
 class ModelError(TinyviratError):
@@ -48,6 +50,10 @@ class ModelSpec:
         thresholds: the probability from which each label counts, in the order of `labels`; empty
             means 0.5 for all.
         origin: where the weights come from, in words.
+        temperature: what logits are divided by before they become probabilities, so that these can
+            be taken at their word.
+        tuned_on: the source videos that thresholds and temperature were tuned on; they must not be
+            used to score them.
     """
 
     name: str
@@ -58,6 +64,8 @@ class ModelSpec:
     sampler: AnySampler
     thresholds: tuple[float, ...] = ()
     origin: str = ""
+    temperature: float = 1.0
+    tuned_on: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         classes = self.config.classifier.num_classes
@@ -72,10 +80,17 @@ class ModelSpec:
         wrong = next((t for t in self.thresholds if not 0.0 <= t <= 1.0), None)
         if wrong is not None:
             raise ValueError(f"model {self.name}: the threshold {wrong} is not between 0 and 1")
+        if not TEMPERATURES[0] <= self.temperature <= TEMPERATURES[1]:
+            raise ValueError(
+                f"model {self.name}: the temperature {str(self.temperature)[:60]} is not between "
+                f"{TEMPERATURES[0]:g} and {TEMPERATURES[1]:g}"
+            )
 
     def probabilities(self, logits_NK: Tensor) -> Tensor:
-        """Sigmoid where several labels can hold, else softmax; in float32."""
-        logits = logits_NK.float()
+        """Sigmoid of `logits / temperature` where several labels can hold, else softmax; in
+        float32.
+        """
+        logits = logits_NK.float() / self.temperature
         return logits.sigmoid() if self.multi_label else logits.softmax(-1)
 
 
@@ -125,8 +140,23 @@ def save_model(folder: Path, model: Model, *, dtype: torch.dtype | None = None) 
     weights = folder / WEIGHTS
     with written_beside(weights) as temporary:
         save_file(tensors, temporary)
-    text = json.dumps(describe(model.spec) | {"weights_sha256": sha256_of(weights)}, indent=1)
-    write_text(folder / DESCRIPTION, text + "\n")
+    _write_description(folder, model.spec, sha256_of(weights))
+
+
+def replace_description(folder: Path, spec: ModelSpec) -> None:
+    """Gives a model on disk another description; its weights stay.
+
+    Args:
+        folder: where `model.json` is.
+        spec: of the same network, with other thresholds, say.
+
+    Raises:
+        ModelError: there is no model, or `spec` is of another network.
+    """
+    old, digest = read_description(folder / DESCRIPTION)
+    if (old.config, old.labels) != (spec.config, spec.labels):
+        raise ModelError(f"{folder / DESCRIPTION}: describes another network or other labels")
+    _write_description(folder, spec, digest)
 
 
 def load_model(folder: Path, *, dtype: torch.dtype = torch.float32) -> Model:
@@ -174,6 +204,8 @@ def describe(spec: ModelSpec) -> dict[str, Any]:
         "sampler": sampler_to_dict(spec.sampler),
         "thresholds": list(spec.thresholds),
         "origin": spec.origin,
+        "temperature": spec.temperature,
+        "tuned_on": list(spec.tuned_on),
     }
 
 
@@ -192,6 +224,7 @@ def read_description(path: Path) -> tuple[ModelSpec, str]:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = repr(data.get("format") if isinstance(data, dict) else data)[:60]
         raise ModelError(f"{path}: format {found} is not {FORMAT}, the one this version reads")
+    data = {"temperature": 1.0, "tuned_on": []} | data  # models from before there was tuning
     digest = _take(data, "weights_sha256", str, path)
     where = str(path)
     try:
@@ -201,12 +234,16 @@ def read_description(path: Path) -> tuple[ModelSpec, str]:
         spec = ModelSpec(
             name=_take(data, "name", str, path),
             config=config,
-            labels=tuple(_strings(_take(data, "labels", list, path), path)),
+            labels=tuple(_strings(_take(data, "labels", list, path), f"{path}: the label")),
             multi_label=_take(data, "multi_label", bool, path),
             preprocess=from_plain(Preprocess, data.get("preprocess"), where=f"{where}: preprocess"),
             sampler=sampler_from_dict(_take(data, "sampler", dict, path)),
             thresholds=tuple(_numbers(_take(data, "thresholds", list, path), path)),
             origin=_take(data, "origin", str, path),
+            temperature=_number(data, "temperature", path),
+            tuned_on=tuple(
+                _strings(_take(data, "tuned_on", list, path), f"{path}: the tuning source")
+            ),
         )
     except ModelError:
         raise
@@ -222,6 +259,13 @@ def _take(data: dict[str, Any], key: str, kind: type, path: Path) -> Any:
     return data[key]
 
 
+def _number(data: dict[str, Any], key: str, path: Path) -> float:
+    value: float = data[key]
+    if type(value) not in (int, float):
+        raise ModelError(f"{path}: {key!r} is {str(value)[:60]}, not a number")
+    return value
+
+
 def _numbers(values: list[Any], path: Path) -> list[float]:
     for value in values:
         if type(value) not in (int, float) or not 0 <= value <= 1:
@@ -229,11 +273,16 @@ def _numbers(values: list[Any], path: Path) -> list[float]:
     return [float(value) for value in values]
 
 
-def _strings(values: list[Any], path: Path) -> list[str]:
+def _strings(values: list[Any], where: str) -> list[str]:
     for value in values:
         if not isinstance(value, str):
-            raise ModelError(f"{path}: the label {str(value)[:60]} is not text")
+            raise ModelError(f"{where} {str(value)[:60]} is not text")
     return values
+
+
+def _write_description(folder: Path, spec: ModelSpec, digest: str) -> None:
+    text = json.dumps(describe(spec) | {"weights_sha256": digest}, indent=1)
+    write_text(folder / DESCRIPTION, text + "\n")
 
 
 def _stored(name: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:

@@ -16,6 +16,7 @@ from tinyvirat.models.dvsr import DVSRConfig, ProgressiveDVSRConfig
 from tinyvirat.models.i3d import I3DConfig
 from tinyvirat.models.recognizer import RecognizerConfig
 from tinyvirat.models.resnet3d import ResNet3DConfig
+from tinyvirat.models.x3d import X3DConfig
 
 
 class NetworkConfig(Protocol):
@@ -32,6 +33,7 @@ NETWORKS: Mapping[str, type[Any]] = {
     "pre-upsampled-dvsr": PreUpsampledDVSRConfig,
     "i3d": I3DConfig,
     "resnet3d": ResNet3DConfig,
+    "x3d": X3DConfig,
     "recognizer": RecognizerConfig,
 }
 
@@ -94,6 +96,8 @@ _RESNET = ResNet3DConfig(depth=50, num_classes=26)
 _WIDE = ResNet3DConfig(depth=50, widen=2, num_classes=26)
 _X8 = ProgressiveDVSRConfig(scale=8, attention=True)
 _X4 = ProgressiveDVSRConfig(scale=4, attention=True)
+_SLIM_X8 = ProgressiveDVSRConfig(8, channels=16, growth=16, factored=True, last_channels=8)
+_SLIM_X4 = ProgressiveDVSRConfig(4, channels=16, growth=16, factored=True, last_channels=8)
 
 ZOO: Mapping[str, ZooEntry] = {
     "prog-dvsr-x8": ZooEntry(ProgressiveDVSRConfig(scale=8), 14, "Progressive DVSR, 14 to 112 px"),
@@ -103,6 +107,8 @@ ZOO: Mapping[str, ZooEntry] = {
     "prog-dvsr-att-x4": ZooEntry(_X4, 28, "with the foreground attention branch"),
     "dvsr-x8": ZooEntry(DVSRConfig(scale=8), 14, "DVSR, not progressive"),
     "dvsr-x4": ZooEntry(DVSRConfig(scale=4), 28, "DVSR, not progressive"),
+    "prog-dvsr-x8-slim": ZooEntry(_SLIM_X8, 14, "16 channels, (1+2)D, last stage 8, ours"),
+    "prog-dvsr-x4-slim": ZooEntry(_SLIM_X4, 28, "16 channels, (1+2)D, last stage 8, ours"),
     "any-size-dvsr": ZooEntry(AnySizeDVSRConfig(), 28, "10 to 128 px to 112 px, ours"),
     "pre-upsampled-dvsr": ZooEntry(PreUpsampledDVSRConfig(), 112, "any size, enlarged first"),
     "i3d": ZooEntry(I3DConfig(input_size=224), 224, "I3D, 400 classes"),
@@ -112,6 +118,7 @@ ZOO: Mapping[str, ZooEntry] = {
     "resnet3d-50": ZooEntry(_RESNET, 112, "3D ResNet, shortcut B"),
     "resnet3d-101": ZooEntry(ResNet3DConfig(101, 26), 112, "3D ResNet, shortcut B"),
     "wide-resnet3d-50": ZooEntry(_WIDE, 112, "Wide 3D ResNet, k = 2"),
+    "x3d-s": ZooEntry(X3DConfig(26), 112, "X3D-S, depthwise convolutions"),
     "i3d-bicubic": ZooEntry(_recognizer(_I3D), 28, "bicubic + I3D (Table II)"),
     "i3d-prog-dvsr-x8": ZooEntry(_recognizer(_I3D, _X8), 14, "Prog. DVSR + att. + I3D"),
     "i3d-prog-dvsr-x4": ZooEntry(_recognizer(_I3D, _X4), 28, "Prog. DVSR + att. + I3D"),
