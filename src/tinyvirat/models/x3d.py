@@ -66,7 +66,7 @@ class X3DConfig:
 
 
 class X3D(nn.Module):
-    """X3D, one answer a clip of any length, from 32 x 32 px on; published with 13 frames of 160 px."""
+    """X3D, one answer a clip of any length, from 32 x 32 px on (published: 13 frames of 160 px)."""
 
     def __init__(self, config: X3DConfig | None = None) -> None:
         super().__init__()
