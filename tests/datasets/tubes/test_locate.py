@@ -72,6 +72,19 @@ def test_a_gap_of_all_actors_parts_an_activity() -> None:
     assert [(one.start, one.stop, one.actors) for one in parts] == [(0, 5, (1,)), (7, 9, (2,))]
 
 
+def test_a_single_frame_without_a_box_parts_an_activity_too() -> None:
+    gappy = track(1, 0, [[0, 0, 9, 9]] * 4, frames=[3, 4, 6, 7])
+    parts = located(Activity(7, "Misc", 0, 20, (1,)), {1: seen(gappy, 0)})
+    assert [(one.start, one.stop) for one in parts] == [(3, 5), (6, 8)]
+
+
+@pytest.mark.parametrize("frame", [4, 6, 8])
+def test_an_actor_of_a_single_frame_counts(frame: int) -> None:
+    brief, long = track(1, 0, [[0, 0, 9, 9]], frames=[frame]), still(2, 4, 9, (0, 0, 20, 20))
+    (part,) = located(Activity(7, "Misc", 0, 20, (1, 2)), {1: seen(brief, 0), 2: seen(long, 0)})
+    assert part.actors == (1, 2)
+
+
 @pytest.mark.parametrize("actors", [(), (3,)])
 def test_an_activity_of_nobody_is_nowhere(actors: tuple[int, ...]) -> None:
     assert located(Activity(7, "Misc", 0, 20, actors), {3: seen(track(3, 0, []), 30)}) == ()

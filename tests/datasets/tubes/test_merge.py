@@ -83,6 +83,16 @@ def test_a_chain_does_not_glue_the_scene_together() -> None:
     assert sorted(track for one in found for track in one.tracks) == list(range(8))
 
 
+def test_a_small_one_that_was_there_first_does_not_lead() -> None:
+    tracks = [
+        still(1, 0, 60, (40, 0, 60, 20)),
+        still(2, 20, 60, (0, 0, 51, 60)),
+        still(3, 20, 60, (49, 0, 99, 60)),
+    ]
+    acts = [Activity(n, f"a{n}", 0, 60, (n,)) for n in (1, 2, 3)]
+    assert [one[3] for one in tubes_of(tracks, acts)] == [(1,), (1, 2), (3,)]
+
+
 def test_who_could_join_two_joins_the_one_it_overlaps_more() -> None:
     tracks = [
         still(1, 0, 20, (0, 0, 100, 100)),
@@ -156,6 +166,16 @@ def test_activities_without_boxes_are_merged_by_who_takes_part() -> None:
         (30, 40, ("Talking",), (1, 2), (2,)),
         (35, 50, ("Misc",), (), (4,)),
     ]
+
+
+def test_without_boxes_the_largest_cast_leads() -> None:
+    acts = [
+        Activity(1, "walking", 0, 30, (1,)),
+        Activity(2, "standing", 0, 30, (2,)),
+        Activity(3, "Talking", 0, 30, (1, 2)),
+    ]
+    (span,) = merge_unlocated("v", acts, MergeRule())
+    assert span.labels == ("Talking", "standing", "walking")
 
 
 RULES = st.builds(MergeRule, st.sampled_from(MEASURES), st.sampled_from([1e-9, 0.2, 0.5, 0.8, 1.0]))

@@ -2,13 +2,15 @@
 
 An activity is located in the frames in which at least one of its actors is: somebody who gets into
 a car is out of sight before the activity ends, and the car still shows it. Its box is the smallest
-around the actors that are located. Frames without any end a stretch.
+around the actors that are located. Frames without any end a stretch. (KPF can give each actor a
+span of its own within an activity; in the sequences at hand it is always the activity's.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +41,12 @@ class Stretch:
     def stop(self) -> int:
         """The frame after its last."""
         return self.start + len(self.boxes_T4)
+
+    @cached_property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """The smallest box around all its boxes."""
+        (x1, y1), (x2, y2) = self.boxes_T4[:, :2].min(0), self.boxes_T4[:, 2:].max(0)
+        return float(x1), float(y1), float(x2), float(y2)
 
 
 @dataclass(frozen=True, eq=False)

@@ -159,6 +159,8 @@ def overlap_of(a: Stretch, b: Stretch, measure: str) -> float:
         return 0.0
     if measure == "actors":
         return shared_actors(a, b)
+    if _far(a.bounds, b.bounds):  # most pairs of a wide scene
+        return 0.0
     one_T4 = a.boxes_T4[start - a.start : stop - a.start]
     two_T4 = b.boxes_T4[start - b.start : stop - b.start]
     low = np.maximum(one_T4[:, :2], two_T4[:, :2])
@@ -245,6 +247,11 @@ def _keyed(groups: Iterable[Sequence[M]]) -> list[tuple[Key, tuple[M, ...]]]:
         actors = tuple(sorted({actor for member in group for actor in member.actors}))
         keyed.setdefault((labels, actors), []).extend(group)
     return [(key, tuple(members)) for key, members in keyed.items()]
+
+
+def _far(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    """Whether two boxes have nothing in common."""
+    return a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
 
 
 def _hull(moment: Moment[Stretch]) -> BoxArray:
