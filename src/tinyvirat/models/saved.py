@@ -221,6 +221,19 @@ def read_description(path: Path) -> tuple[ModelSpec, str]:
         raise ModelError(f"{path}: missing; a model is a folder with {DESCRIPTION}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not a model description: {error}") from error
+    return spec_from_json(data, path)
+
+
+def spec_from_json(data: object, path: Path) -> tuple[ModelSpec, str]:
+    """What `describe` gave, with the hash of the weights beside it.
+
+    Args:
+        data: as parsed from JSON; trusted for nothing.
+        path: the file it was found in, for errors.
+
+    Raises:
+        ModelError: not a description, or of another version.
+    """
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = repr(data.get("format") if isinstance(data, dict) else data)[:60]
         raise ModelError(f"{path}: format {found} is not {FORMAT}, the one this version reads")
