@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import json as json_module
 import sys
+from collections import Counter
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from tinyvirat.datasets.manifest import Manifest
+    from tinyvirat.evaluation.predictions import Predictions
+    from tinyvirat.evaluation.thresholds import Thresholds
+    from tinyvirat.models.saved import ModelSpec
 
 
 def evaluate(
@@ -14,6 +21,7 @@ def evaluate(
     data: Path,
     split: Literal["train", "val", "test"] = "test",
     out: Path | None = None,
+    tune: bool = False,
     tune_on: Path | None = None,
     input_size: int | None = None,
     quality: bool = True,
@@ -26,17 +34,20 @@ def evaluate(
     """Scores a model on every clip of a manifest's split, each exactly once.
 
     Accuracy where clips have one label; F1 (macro, micro, samples; at probability 0.5, at logit 0.5
-    as the published code does, and at tuned thresholds) and average precision where they have
-    several; intervals by bootstrap over source videos; PSNR and SSIM of enlarged clips where the
-    clips are larger than the network's input.
+    as the published code does, and at the model's own thresholds; by clip size, and by how common
+    a class is in the manifest's training split) and average precision where they have several;
+    calibration; intervals by bootstrap over source videos; PSNR and SSIM of enlarged clips where
+    the clips are larger than the network's input.
 
     Args:
         run: a run's or a model's folder, or the name of fetched weights.
         data: the manifest.
         split: which of its clips.
         out: folder for every prediction, the scores and the pictures.
+        tune: set the model's thresholds and temperature by these clips, and write them into its
+            folder. They must be held out from training; the test split is refused.
         tune_on: predictions of held-out training videos (the predictions.jsonl of another
-            evaluation) on which each label's threshold is tuned; several labels only.
+            evaluation) on which each label's threshold is tuned, for this evaluation only.
         input_size: make clips this many pixels small, instead of the model's own input size.
         quality: measure PSNR and SSIM too.
         workers: processes that decode.
@@ -51,12 +62,12 @@ def evaluate(
     from tinyvirat.datasets.manifest import read_manifest
     from tinyvirat.evaluation.evaluate import predict
     from tinyvirat.evaluation.evaluate import quality as measure_quality
-    from tinyvirat.evaluation.prediction_file import read_predictions
     from tinyvirat.evaluation.report import report_on, write_report
     from tinyvirat.evaluation.tables import as_text
-    from tinyvirat.evaluation.thresholds import tuned
     from tinyvirat.recognition.load import load
 
+    if tune:
+        _refuse_tuning(split, input_size)
     manifest = read_manifest(data)
     process = this_process()  # before the model: it says which GPU is this one's
     if process.is_main_process and (note := manifest.quarantine_note(split)):
@@ -67,10 +78,13 @@ def evaluate(
     found = measure_quality(inference, manifest, split, cache=frames) if quality else None
     if not process.is_main_process:
         return 0
-    thresholds = None
-    if tune_on is not None:
-        thresholds = tuned(read_predictions(tune_on).tuning_set())
-    report = report_on(predictions, tuned=thresholds)
+    spec = _tuned(run, inference.spec, predictions) if tune else inference.spec
+    report = report_on(
+        predictions,
+        tuned=_thresholds(spec, predictions, tune_on),
+        temperature=spec.temperature,
+        training_clips=_training_clips(manifest),
+    )
     if out is not None:
         write_report(out, report, predictions)
         write_facts(out, run, manifest.path, inference.preprocess.sizes, found)
@@ -81,6 +95,72 @@ def evaluate(
         for name, one in (found or {}).items():
             print(f"{name}: PSNR {one.psnr:.2f} dB, SSIM {one.ssim:.4f} over {one.videos} clips")
     return 0
+
+
+def _refuse_tuning(split: str, input_size: int | None) -> None:
+    """Says what cannot be tuned on before anything is computed."""
+    from tinyvirat.common.errors import TinyviratError
+
+    if split == "test":
+        raise TinyviratError(
+            "--tune on the test split would make its scores worthless; use --split val, of videos "
+            "that were held out from training"
+        )
+    if input_size is not None:
+        raise TinyviratError("--tune is for clips as the model takes them; leave out --input-size")
+
+
+def _tuned(run: str, spec: ModelSpec, predictions: Predictions) -> ModelSpec:
+    """Tunes a model, writes what was found into its folder and says so."""
+    from tinyvirat.evaluation.tuning import FEWEST_CLIPS
+    from tinyvirat.evaluation.tuning import tune as tune_model
+    from tinyvirat.models.saved import model_folder, replace_description
+
+    spec, found = tune_model(spec, predictions)
+    if found.clips < FEWEST_CLIPS:
+        sys.stderr.write(
+            f"{found.clips} clips are too few to tune on ({FEWEST_CLIPS} are needed)\n"
+        )
+        return spec
+    folder = model_folder(run)
+    replace_description(folder, spec)
+    labels = f"{len(found.thresholds) - len(found.untuned)} thresholds and "
+    sys.stderr.write(
+        f"{folder}: {labels if found.thresholds else ''}the temperature {found.temperature:.3g}, "
+        f"tuned on {found.clips} {found.split} clips of {found.sources} videos\n"
+    )
+    if found.untuned:
+        names = ", ".join(found.untuned)
+        sys.stderr.write(f"too few clips show these, they keep 0.5: {names}\n")
+    return spec
+
+
+def _thresholds(
+    spec: ModelSpec, predictions: Predictions, tune_on: Path | None
+) -> Thresholds | None:
+    """Thresholds beside p = 0.5: those tuned on another file, or the model's own."""
+    from tinyvirat.evaluation.prediction_file import read_predictions
+    from tinyvirat.evaluation.thresholds import tuned
+    from tinyvirat.evaluation.tuning import thresholds_of
+
+    if tune_on is not None:
+        return tuned(read_predictions(tune_on).tuning_set())
+    seen = set(spec.tuned_on) & set(predictions.sources)
+    if seen:
+        sys.stderr.write(
+            f"the model was tuned on {len(seen)} of these videos: F1 at its own thresholds is left "
+            "out, and its probabilities look better calibrated here than they are\n"
+        )
+        return None
+    return thresholds_of(spec) if spec.multi_label else None
+
+
+def _training_clips(manifest: Manifest) -> dict[str, int] | None:
+    """How many training clips have each class; None where the manifest has no training split."""
+    counts = Counter(
+        label for record in manifest.records if record.split == "train" for label in record.labels
+    )
+    return dict(counts) or None
 
 
 def write_facts(

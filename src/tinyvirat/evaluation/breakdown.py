@@ -13,7 +13,9 @@ from tinyvirat.evaluation.arrays import BoolArray, FloatArray, checked_targets
 from tinyvirat.evaluation.counts import F1Average, average_f1
 
 SIZE_EDGES = (10, 20, 40, 80, 128)
-FREQUENCY_EDGES = (20, 100, 500)
+FREQUENCY_EDGES = (20, 100)
+"""Training clips from which a class is no longer in the tail, and from which it is in the head
+(Liu et al. 2019; Wu et al. 2020)."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,21 @@ class GroupF1:
     macro_present: float | None
     micro: float | None
     samples: float | None
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """Where F1 comes from at one choice of thresholds.
+
+    Attributes:
+        thresholds: how tables call them.
+        by_size: by the longer side of the clips.
+        by_frequency: by how common the classes are in training; empty where that is not known.
+    """
+
+    thresholds: str
+    by_size: tuple[GroupF1, ...]
+    by_frequency: tuple[GroupF1, ...]
 
 
 def f1_by_size(
@@ -88,17 +105,16 @@ def f1_by_frequency(
     classes: Sequence[str],
     training_clips_K: npt.ArrayLike,
     *,
-    edges: Sequence[int] = FREQUENCY_EDGES,
-) -> tuple[GroupF1, ...]:
-    """F1 of the classes that are rare in training, of those that are common, and between.
+    edges: tuple[int, int] = FREQUENCY_EDGES,
+) -> tuple[GroupF1, GroupF1, GroupF1]:
+    """F1 of the classes in the head, in the middle and in the tail of the training set.
 
     Args:
         predicted_NK: which classes are predicted, as `Thresholds.predict` gives.
         targets_NK: 0 or 1.
         classes: K names.
         training_clips_K: how many training clips have each class.
-        edges: rising numbers of training clips that part the groups; each belongs to the group
-            above it.
+        edges: training clips from which a class belongs to the middle, and from which to the head.
 
     Raises:
         ValueError: shapes that do not match, edges that do not rise.
@@ -107,15 +123,18 @@ def f1_by_frequency(
     common_K = np.asarray(training_clips_K)
     if common_K.shape != (len(classes),):
         raise ValueError(f"training counts of shape {common_K.shape} for {len(classes)} classes")
-    _rising(edges, at_least=1)
-    names = [f"below {edges[0]} training clips"]
-    names += [f"{low}-{high - 1} training clips" for low, high in pairwise(edges)]
-    names.append(f"{edges[-1]} training clips or more")
-    group_K = np.searchsorted(np.asarray(edges), common_K, side="right")
-    return tuple(
-        _group(name, predicted_NK[:, group_K == g], targets[:, group_K == g], samples=False)
-        for g, name in enumerate(names)
+    _rising(edges, at_least=2)
+    low, high = edges
+    groups = (
+        (f"head: {high} training clips or more", common_K >= high),
+        (f"medium: {low}-{high - 1} training clips", (common_K >= low) & (common_K < high)),
+        (f"tail: below {low} training clips", common_K < low),
     )
+    head, medium, tail = (
+        _group(name, predicted_NK[:, group_K], targets[:, group_K], samples=False)
+        for name, group_K in groups
+    )
+    return head, medium, tail
 
 
 def _matching(

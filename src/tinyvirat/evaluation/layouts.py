@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tinyvirat.evaluation.breakdown import GroupF1
+from tinyvirat.evaluation.breakdown import Breakdown, GroupF1
 from tinyvirat.evaluation.metrics import MultiLabel, SingleLabel
 from tinyvirat.evaluation.significance import Interval
 from tinyvirat.evaluation.tables import Cell, Column, Table
@@ -51,7 +51,8 @@ def multi_label_tables(
     Args:
         result: what `metrics.multi_label` gave.
         intervals: of `mean_average_precision` and of the averages at p = 0.5 (`macro`,
-            `macro_present`, `micro`, `samples`), as far as known.
+            `macro_present`, `micro`, `samples`) and at tuned thresholds (the same with `_tuned`),
+            as far as known.
     """
     known = intervals or {}
     every = [result.f1, result.f1_published]
@@ -66,8 +67,9 @@ def multi_label_tables(
     mean_ap = known.get("mean_average_precision", result.mean_average_precision)
     rows: list[tuple[Cell, ...]] = []
     for f1 in every:
-        spread = known if f1 is result.f1 else {}
-        scores = (spread.get(key, getattr(f1, key)) for key, _ in averages)
+        spread: Mapping[str, Interval] = {} if f1 is result.f1_published else known
+        which = "_tuned" if f1 is result.f1_tuned else ""
+        scores = (spread.get(key + which, getattr(f1, key)) for key, _ in averages)
         rows.append((f1.thresholds, *scores, mean_ap))
     notes = list(_interval_notes(known))
     if result.without_positives:
@@ -125,6 +127,15 @@ def _by_class(result: MultiLabel) -> Table:
         ),
     )
     return Table("By class; counts, precision, recall and F1 at p = 0.5", columns, tuple(rows))
+
+
+def breakdown_tables(breakdown: Breakdown) -> tuple[Table, ...]:
+    """F1 by clip size and, where it is known, by class frequency."""
+    at = f"F1 at {breakdown.thresholds}"
+    sizes = group_table(f"{at}, by the clip's longer side", breakdown.by_size)
+    if not breakdown.by_frequency:
+        return (sizes,)
+    return sizes, group_table(f"{at}, by how common a class is", breakdown.by_frequency)
 
 
 def group_table(title: str, groups: Sequence[GroupF1]) -> Table:

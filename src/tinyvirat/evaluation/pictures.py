@@ -160,31 +160,47 @@ def class_bars_picture(
     return path
 
 
-def reliability_picture(path: Path, result: Reliability, *, title: str = "") -> Path:
+def reliability_picture(
+    path: Path, result: Reliability, *, title: str = "", before: Reliability | None = None
+) -> Path:
     """What came true over what was promised, with the number of answers below.
 
     Args:
         path: the PNG file to write.
         result: what `calibration.reliability` gave.
-        title: shown before the expected calibration error.
+        title: shown above.
+        before: the same without a temperature, drawn beside it.
     """
-    filled = [b for b in result.bins if b.probability is not None and b.right is not None]
-    with _figure(path, (4.6, 5.2)) as figure:
+    series = [(result, INK, "expected calibration error")]
+    if before is not None:
+        series = [
+            (before, SECOND, "as the network answers, error"),
+            (result, INK, "with the temperature, error"),
+        ]
+    with _figure(path, (4.8, 5.6)) as figure:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-        upper.plot((0, 1), (0, 1), color=PALE, linestyle="--")
-        upper.plot(
-            [b.probability or 0.0 for b in filled],
-            [b.right or 0.0 for b in filled],
-            color=INK,
-            marker="o",
-            markersize=4,
-        )
+        upper.plot((0, 1), (0, 1), color=PALE, linestyle="--", label="as promised")
+        for one, colour, words in series:
+            filled = [b for b in one.bins if b.probability is not None and b.right is not None]
+            upper.plot(
+                [b.probability or 0.0 for b in filled],
+                [b.right or 0.0 for b in filled],
+                color=colour,
+                marker="o",
+                markersize=4,
+                label=f"{words} {100 * one.expected_error:.1f} %",
+            )
         upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that came true")
-        error = f"expected calibration error {100 * result.expected_error:.1f} %"
-        upper.set_title(f"{_name(title)}: {error}" if title else error, fontsize=10)
-        middles = [(b.low + b.high) / 2 for b in result.bins]
-        widths = [b.high - b.low for b in result.bins]
-        lower.bar(middles, [b.answers for b in result.bins], widths, color=INK, edgecolor="white")
+        upper.legend(loc="upper left", fontsize=8)
+        upper.set_title(_name(title), fontsize=10)
+        for one, colour, _ in series:
+            lower.stairs(
+                [b.answers for b in one.bins],
+                [b.low for b in one.bins] + [one.bins[-1].high],
+                color=colour,
+                fill=one is result,
+                alpha=0.85,
+            )
         lower.set_yscale("symlog", linthresh=1.0)
         lower.set(xlabel="probability", ylabel="answers")
     return path

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tinyvirat.common.files import write_text
 from tinyvirat.evaluation import layouts, pictures
-from tinyvirat.evaluation.breakdown import GroupF1, f1_by_size
+from tinyvirat.evaluation.breakdown import Breakdown, GroupF1, f1_by_frequency, f1_by_size
 from tinyvirat.evaluation.calibration import Reliability, reliability
 from tinyvirat.evaluation.counts import F1_AVERAGES
 from tinyvirat.evaluation.metrics import TOP, MultiLabel, SingleLabel, multi_label, single_label
@@ -41,9 +41,13 @@ class Report:
         single_label: the scores where each clip has one label, otherwise None.
         multi_label: the scores where it has any number, otherwise None.
         intervals: by the name of the score (`top1`, `top5`, `mean_class`; `macro`, `macro_present`,
-            `micro`, `samples` at p = 0.5, `mean_average_precision`).
-        by_size: F1 at p = 0.5 by clip size; empty for single labels.
+            `micro`, `samples` at p = 0.5, the same with `_tuned` at tuned thresholds,
+            `mean_average_precision`).
+        breakdowns: F1 by clip size and class frequency, at p = 0.5 and at tuned thresholds; empty
+            for single labels.
+        temperature: what logits were divided by.
         calibration: how far probabilities can be taken at their word.
+        uncalibrated: the same at temperature 1; None where that is the temperature.
         quarantined: clips of the split that were left out, in quarantine.
     """
 
@@ -53,16 +57,20 @@ class Report:
     single_label: SingleLabel | None
     multi_label: MultiLabel | None
     intervals: Mapping[str, Interval]
-    by_size: tuple[GroupF1, ...]
+    breakdowns: tuple[Breakdown, ...]
+    temperature: float
     calibration: Reliability
+    uncalibrated: Reliability | None = None
     quarantined: int = 0
 
     def tables(self) -> tuple[Table, ...]:
-        """The summary, the classes and, for many labels, the clip sizes."""
+        """The summary, the classes and, for many labels, clip sizes and class frequencies."""
         tables = self._tables()
-        if tables and self.quarantined:
-            note = f"Left out, in quarantine: {self.quarantined} clips of the split."
-            tables = (replace(tables[0], notes=(note, *tables[0].notes)), *tables[1:])
+        notes = [self._calibration_note()]
+        if self.quarantined:
+            notes.insert(0, f"Left out, in quarantine: {self.quarantined} clips of the split.")
+        if tables:
+            tables = (replace(tables[0], notes=(*notes, *tables[0].notes)), *tables[1:])
         return tables
 
     def _tables(self) -> tuple[Table, ...]:
@@ -70,14 +78,25 @@ class Report:
             return layouts.single_label_tables(self.single_label, self.intervals)
         if self.multi_label is None:
             return ()
-        sizes = layouts.group_table("F1 at p = 0.5 by the clip's longer side", self.by_size)
-        return (*layouts.multi_label_tables(self.multi_label, self.intervals), sizes)
+        groups = (table for one in self.breakdowns for table in layouts.breakdown_tables(one))
+        return (*layouts.multi_label_tables(self.multi_label, self.intervals), *groups)
+
+    def _calibration_note(self) -> str:
+        note = f"Expected calibration error {100 * self.calibration.expected_error:.1f} %"
+        if self.uncalibrated is not None:
+            note += (
+                f" at the temperature {self.temperature:.3g}, "
+                f"{100 * self.uncalibrated.expected_error:.1f} % without it"
+            )
+        return f"{note}."
 
 
 def report_on(
     predictions: Predictions,
     *,
     tuned: Thresholds | None = None,
+    temperature: float = 1.0,
+    training_clips: Mapping[str, int] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Report:
@@ -86,6 +105,9 @@ def report_on(
     Args:
         predictions: with known labels.
         tuned: thresholds tuned on other videos; multi-label only.
+        temperature: the model's, for probabilities; F1 at p = 0.5 and every ranking of one class's
+            clips are the same at any.
+        training_clips: how many training clips have each class; None where that is not known.
         resamples: bootstrap draws an interval.
         seed: of the draws.
 
@@ -97,17 +119,18 @@ def report_on(
     logits_NK, classes, sources = predictions.logits_NK, predictions.classes, predictions.sources
     single: SingleLabel | None = None
     many: MultiLabel | None = None
-    sizes: tuple[GroupF1, ...] = ()
+    breakdowns: tuple[Breakdown, ...] = ()
     if predictions.multi_label:
         many = multi_label(logits_NK, targets_NK, classes, sources, tuned=tuned)
-        half_NK = at_half(classes).predict(logits_NK)
-        sizes = f1_by_size(half_NK, targets_NK, classes, predictions.long_sides())
+        every = [at_half(classes)] if tuned is None else [at_half(classes), tuned]
+        breakdowns = tuple(_breakdown(predictions, one, training_clips) for one in every)
     else:
         single = single_label(logits_NK, targets_NK, classes)
     intervals = {
         name: bootstrap(metric, logits_NK, targets_NK, sources, resamples=resamples, seed=seed)
-        for name, metric in _metrics(single, many).items()
+        for name, metric in _metrics(single, many, tuned).items()
     }
+    calibration, uncalibrated = _calibration(predictions, temperature)
     return Report(
         model=predictions.model,
         split=predictions.split,
@@ -115,15 +138,47 @@ def report_on(
         single_label=single,
         multi_label=many,
         intervals=intervals,
-        by_size=sizes,
-        calibration=reliability(
-            logits_NK, targets_NK, classes, multi_label=predictions.multi_label
-        ),
+        breakdowns=breakdowns,
+        temperature=temperature,
+        calibration=calibration,
+        uncalibrated=uncalibrated,
         quarantined=predictions.quarantined,
     )
 
 
-def _metrics(single: SingleLabel | None, many: MultiLabel | None) -> dict[str, Metric]:
+def _breakdown(
+    predictions: Predictions, thresholds: Thresholds, training_clips: Mapping[str, int] | None
+) -> Breakdown:
+    targets_NK, classes = predictions.known_targets(), predictions.classes
+    predicted_NK = thresholds.predict(predictions.logits_NK)
+    by_frequency: tuple[GroupF1, ...] = ()
+    if training_clips is not None:
+        clips_K = [training_clips.get(name, 0) for name in classes]
+        by_frequency = f1_by_frequency(predicted_NK, targets_NK, classes, clips_K)
+    by_size = f1_by_size(predicted_NK, targets_NK, classes, predictions.long_sides())
+    return Breakdown(thresholds.name, by_size, by_frequency)
+
+
+def _calibration(
+    predictions: Predictions, temperature: float
+) -> tuple[Reliability, Reliability | None]:
+    """At a temperature and, where that is not 1, without it."""
+
+    def at(value: float) -> Reliability:
+        return reliability(
+            predictions.logits_NK,
+            predictions.known_targets(),
+            predictions.classes,
+            multi_label=predictions.multi_label,
+            temperature=value,
+        )
+
+    return at(temperature), None if temperature == 1.0 else at(1.0)
+
+
+def _metrics(
+    single: SingleLabel | None, many: MultiLabel | None, tuned: Thresholds | None
+) -> dict[str, Metric]:
     """The metrics that have a value here, by name."""
     metrics: dict[str, Metric] = {}
     if single is not None:
@@ -136,6 +191,8 @@ def _metrics(single: SingleLabel | None, many: MultiLabel | None) -> dict[str, M
         for average in F1_AVERAGES:
             if getattr(many.f1, average) is not None:
                 metrics[average] = F1(average, thresholds)
+                if tuned is not None:
+                    metrics[f"{average}_tuned"] = F1(average, tuned)
         if many.mean_average_precision is not None:
             metrics["mean_average_precision"] = MeanAveragePrecision()
     return metrics
@@ -157,7 +214,11 @@ def write_report(folder: Path, report: Report, predictions: Predictions) -> tupl
     write_text(written[1], to_json(report))
     write_text(written[2], "\n".join(as_markdown(table) for table in report.tables()))
     drawn = folder / "reliability.png"
-    written.append(pictures.reliability_picture(drawn, report.calibration))
+    written.append(
+        pictures.reliability_picture(
+            drawn, report.calibration, title=report.model, before=report.uncalibrated
+        )
+    )
     if report.single_label is not None:
         single = report.single_label
         written.append(pictures.confusion_picture(folder / "confusion.png", single))

@@ -8,6 +8,7 @@ they serve both roles.
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -77,8 +78,10 @@ class TrainingData:
 
     @property
     def digest(self) -> str:
-        """A checksum of both manifests."""
+        """A checksum of both manifests, and of the clips of theirs that are in quarantine."""
         sums = [sha256_of(self.manifests[role].path) for role in sorted(self.manifests)]
+        for role in sorted(self.manifests):
+            sums += [f"without {one.record.id}" for one in self.manifests[role].quarantined]
         return hashlib.sha256("".join(sums).encode()).hexdigest()
 
     def batches(
@@ -156,9 +159,11 @@ class TrainingData:
     ) -> Iterator[LabelledBatch]:
         """Batches without end, from iteration `first` of a segment on."""
         epoch, start = divmod(first, loader.plan.batches)
+        told: set[int] = set()
         while True:
             number = segment * EPOCHS_APART + epoch
             for loaded in loader.epoch(number, start):
+                _tell(loaded, told)
                 yield _on_device(loaded, device)
             epoch, start = epoch + 1, 0
 
@@ -223,6 +228,14 @@ def _check_labels(manifest: Manifest, kind: Labels) -> None:
             f"{manifest.path}: the clip {wrong.id!r} has {len(wrong.labels)} labels; a recipe with "
             "labels: single needs exactly one a clip (use labels: multi)"
         )
+
+
+def _tell(batch: Batch, told: set[int]) -> None:
+    """Names every clip that cannot be read when it is first met."""
+    for failed in batch.failed:
+        if failed.index not in told:
+            told.add(failed.index)
+            sys.stderr.write(f"skipped: {failed.reason}\n")
 
 
 def _on_device(batch: Batch, device: torch.device) -> LabelledBatch:

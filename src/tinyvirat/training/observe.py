@@ -22,6 +22,7 @@ from tinyvirat.datasets.loading import ClipDataset, LoadingError, Sample
 from tinyvirat.datasets.manifest import ClipRecord
 from tinyvirat.evaluation.evaluate import predict, quality
 from tinyvirat.evaluation.metrics import multi_label, single_label
+from tinyvirat.evaluation.tuning import FEWEST_CLIPS, Tuned, tune
 from tinyvirat.models.inference import Inference
 from tinyvirat.models.recognizer import Recognizer
 from tinyvirat.models.saved import Model, ModelSpec
@@ -115,6 +116,23 @@ class Observer:
                     found_data.logits_NK, targets_NK, self.spec.labels
                 ).top1
         return values
+
+    def tuned(self) -> tuple[ModelSpec, Tuned | None]:
+        """The finished model's description, with what its recipe sets by held-out clips.
+
+        Every process calls this. None says that nothing was to be set, or that there are too few
+        clips for it.
+        """
+        settings = self.data.recipe.tuning
+        if not settings.any or len(self.data.held_out("data")) < FEWEST_CLIPS:
+            return self.spec, None
+        manifest = self.data.manifests["data"]
+        found = predict(
+            self._ready(self.network), manifest, "val", cache=self.data.cache, what="tuning"
+        )
+        return tune(
+            self.spec, found, thresholds=settings.thresholds, temperature=settings.temperature
+        )
 
     def draw(self, phase: Phase, done: int, network: Recognizer) -> Path | None:
         """Draws low-resolution, bicubic, super-resolved, truth and map of a few clips."""

@@ -130,7 +130,8 @@ class Upkeep:
         compile: run the networks through torch.compile.
         workers: processes that decode; 0 decodes between the iterations.
         cache: keep decoded frames on disk, so that later epochs do not decode.
-        on_error: a training clip that cannot be read: `raise`, or `skip` and count it.
+        on_error: a training clip that cannot be read: `raise`, or `skip` it: another clip stands in
+            for it, always the same, and it is counted.
     """
 
     checkpoint_every: int = 100

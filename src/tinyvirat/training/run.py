@@ -21,8 +21,10 @@ from torch import Tensor
 
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.files import sha256_of, write_text
+from tinyvirat.common.plain import to_plain
 from tinyvirat.common.precision import fastest_dtype
 from tinyvirat.common.processes import this_process
+from tinyvirat.evaluation.tuning import Tuned
 from tinyvirat.models.recognizer import Recognizer, RecognizerConfig
 from tinyvirat.models.resnet3d import ResNet3DConfig
 from tinyvirat.models.saved import Model, ModelSpec, load_model, model_folder, save_model
@@ -122,8 +124,11 @@ def run(recipe: Recipe, order: Order) -> bool:
     accelerator.wait_for_everyone()
     began = time.monotonic()
     complete = train(training, only=order.phases, until=order.until)
+    seconds, tuned = time.monotonic() - began, None
+    if complete and _recognizes(recipe, order):
+        spec, tuned = training.observer.tuned()
     if accelerator.is_main_process:
-        _write_end(training, spec, time.monotonic() - began, complete)
+        _write_end(training, spec, seconds, complete, tuned)
     accelerator.wait_for_everyone()
     return complete
 
@@ -204,6 +209,12 @@ def _check(recipe: Recipe, order: Order) -> None:
         raise TinyviratError(f"until {order.until} is below 0")
 
 
+def _recognizes(recipe: Recipe, order: Order) -> bool:
+    """Whether a phase that was carried out trains the classifier."""
+    there = {n for n in (2, 3) if getattr(recipe, f"phase{n}") is not None}
+    return bool(there & set(order.phases) if order.phases else there)
+
+
 def _accelerator(recipe: Recipe, order: Order) -> Accelerator:
     """Device, precision and processes.
 
@@ -227,12 +238,14 @@ def _accelerator(recipe: Recipe, order: Order) -> Accelerator:
 
 def _write_beginning(recipe: Recipe, order: Order, data: TrainingData) -> None:
     out = order.out
-    for note in dict.fromkeys(one.quarantine_note() for one in data.manifests.values()):
+    notes = [one.quarantine_note() for one in data.manifests.values()]
+    for note in dict.fromkeys((*notes, data.held_out_note())):
         sys.stderr.write(note and f"{note}\n")
     write_text(out / RECIPE, recipe_text(recipe))
     started = environment() | {
         "seed": recipe.seed,
         "data": {role: _about(data, role) for role in data.manifests},
+        "held_out": sorted(data.sources),
         "super_resolution": None if order.super_resolution is None else str(order.super_resolution),
     }
     earlier = []
@@ -256,7 +269,9 @@ def _about(data: TrainingData, role: Any) -> dict[str, Any]:
     }
 
 
-def _write_end(training: Training, spec: ModelSpec, seconds: float, complete: bool) -> None:
+def _write_end(
+    training: Training, spec: ModelSpec, seconds: float, complete: bool, tuned: Tuned | None
+) -> None:
     run_folder, recipe = training.run, training.setting.recipe
     draw_curves(run_folder)
     rows = read_metrics(run_folder / METRICS)
@@ -287,6 +302,7 @@ def _write_end(training: Training, spec: ModelSpec, seconds: float, complete: bo
             role: len(manifest.quarantined) for role, manifest in training.data.manifests.items()
         },
         "phases": phases,
+        "tuning": to_plain(tuned),
     }
     write_text(run_folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
     if skipped := sum(phase["skipped"] for phase in phases.values()):
