@@ -78,9 +78,9 @@ def test_rows_need_a_cell_a_column() -> None:
 class TestBesideThePaper:
     def test_golden(self) -> None:
         ours = {
-            "bicubic-14": OurRow(INTERVAL),
-            "prog-dvsr-14": OurRow(0.5),
-            "bicubic-14-lr": OurRow(0.4, "Bicubic - I3D, trained on low resolution", "14x14"),
+            "bicubic_14": OurRow(INTERVAL),
+            "prog_dvsr_14": OurRow(0.5),
+            "bicubic_trained_14": OurRow(0.4, "Bicubic - I3D, trained on low resolution", "14x14"),
         }
         text = as_markdown(beside_paper(PAPER_TABLES["table4"], ours, notes=("12 classes.",)))
         assert text == (
