@@ -44,6 +44,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "tinyvirat.cli.check:check",
         "decode every clip and look for what is wrong with a data set",
     ),
+    "data stats": (
+        "tinyvirat.cli.stats:stats",
+        "count a data set and draw it, after the paper's tables and figures",
+    ),
     "recognize": (
         "tinyvirat.cli.recognize:recognize",
         "name the actions in a video clip, or in a folder of them",
