@@ -13,7 +13,7 @@ from tinyvirat.annotations import Activity, Annotations, Track
 from tinyvirat.datasets.tubes.locate import Stretch, located, seen
 
 LABELS = ("activity_walking", "activity_standing", "Talking", "Riding")
-SOME = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SOME = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def track(number: int, start: int, boxes: Any, frames: Sequence[int] | None = None) -> Track:
@@ -42,29 +42,34 @@ def stretches_of(annotations: Annotations, longest_gap: int = 0) -> list[Stretch
 @st.composite
 def boxes(draw: Any, frames: int) -> np.ndarray:
     """A box that wanders, trembles and changes its size; eighths of pixels."""
-    x, y, w, h = (draw(st.integers(0, 160)) for _ in range(4))
+    x, y, w, h = (draw(st.integers(0, 60)) for _ in range(4))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     pace = draw(st.sampled_from([0, 1, 4]))
     centre_T2 = np.array([x, y]) + np.cumsum(rng.integers(-8, 9, (frames, 2)) * pace, 0) / 8
-    size_T2 = np.array([w, h]) / 2 + 4 + rng.integers(0, 8 * pace + 1, (frames, 2)) / 8
+    size_T2 = np.array([w, h]) + 4 + rng.integers(0, 8 * pace + 1, (frames, 2)) / 8
     return np.concatenate([centre_T2 - size_T2 / 2, centre_T2 + size_T2 / 2], axis=1)
 
 
 @st.composite
-def scenes(draw: Any, most_frames: int = 40) -> Annotations:
-    """Up to five tracks with gaps, and up to seven activities of any of them, or of nobody."""
+def scenes(draw: Any) -> Annotations:
+    """A few tracks with gaps, near each other, and activities of any of them, or of nobody.
+
+    Only the numbers and a seed are drawn: drawn one by one, most scenes would be empty.
+    """
+    actors, acts = draw(st.integers(1, 4)), draw(st.integers(1, 7))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     tracks = []
-    for number in sorted(draw(st.sets(st.integers(0, 9), max_size=5))):
-        start, length = draw(st.integers(0, 20)), draw(st.integers(0, most_frames))
-        absent = draw(st.sets(st.integers(0, most_frames), max_size=4))
-        kept = [t for t in range(length) if t not in absent]
-        frames_T = np.array([start + t for t in kept], np.int64)
-        tracks.append(track(number, 0, draw(boxes(length))[kept], frames_T.tolist()))
-    ids = [one.id for one in tracks]
+    for number in range(actors):
+        start, length = (
+            int(rng.integers(0, 10)),
+            int(rng.choice([40, 40, 25, 3, 0] if number else [40])),
+        )
+        kept_T = np.setdiff1d(np.arange(length), rng.integers(0, 80, 4))
+        tracks.append(track(3 * number, 0, draw(boxes(length))[kept_T], (start + kept_T).tolist()))
     activities = []
-    for number in sorted(draw(st.sets(st.integers(0, 20), max_size=7))):
-        start, length = draw(st.integers(0, most_frames)), draw(st.integers(1, most_frames))
-        actors = draw(st.lists(st.sampled_from(ids), max_size=3, unique=True)) if ids else []
-        label = draw(st.sampled_from(LABELS))
-        activities.append(Activity(number, label, start, start + length, tuple(actors)))
+    for number in range(acts):
+        start, length = int(rng.integers(0, 30)), int(rng.integers(1, 40))
+        cast = rng.permutation(actors)[: rng.choice([0, 1, 1, 1, 2, 2] if number else [actors])] * 3
+        label = LABELS[rng.integers(0, len(LABELS))]
+        activities.append(Activity(7 * number, label, start, start + length, tuple(cast.tolist())))
     return annotated(tracks, activities)

@@ -125,6 +125,7 @@ def test_a_side_is_no_larger_than_it_must_be(
         ((10, 10, 110, 20), 0.1, 110),
         ((10.5, 10, 40, 60.5), 0.0, 52),
         ((10, 10, 11, 11), 0.0, 2),
+        ((10.9, 10, 20.1, 11), 0.0, 12),
     ],
 )
 def test_sides(box: tuple[float, ...], context: float, side: int) -> None:
@@ -134,6 +135,11 @@ def test_sides(box: tuple[float, ...], context: float, side: int) -> None:
 def test_a_window_has_the_context_on_both_sides() -> None:
     windows_T4 = windows_of(np.array([[40.0, 30, 60, 70]] * 4), CropRule(context=0.5))
     assert windows_T4.tolist() == [[20, 20, 80, 80]] * 4
+
+
+def test_a_window_larger_than_the_frame_stays_in_the_middle() -> None:
+    windows_T4 = windows_of(np.array([[0.0, 10, 30, 20]]), CropRule(context=0.5), (30, 30))
+    assert windows_T4.tolist() == [[-8, -8, 38, 38]]
 
 
 def test_a_steady_motion_is_followed_exactly() -> None:
@@ -158,8 +164,8 @@ def test_a_sudden_box_is_held_although_the_path_is_smooth() -> None:
 
 
 @given(
-    st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=40).map(np.array),
-    st.integers(1, 60),
+    st.lists(st.integers(-1000, 1000), min_size=1, max_size=20).map(np.array),
+    st.integers(1, 9),
 )
 def test_a_smoothed_path_is_the_mean_around_each_frame(path_T: np.ndarray, frames: int) -> None:
     expected = []

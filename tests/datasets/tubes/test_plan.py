@@ -83,6 +83,19 @@ def test_a_moving_window_keeps_its_size_through_all_pieces_of_a_tube() -> None:
     assert np.array_equal(whole, uncut.windows_T4)
 
 
+def test_clips_are_numbered_in_the_order_of_time() -> None:
+    scene = annotated(
+        [still(1, 0, 300, (0, 0, 20, 40)), still(2, 50, 100, (200, 0, 220, 40))],
+        [Activity(1, WALK, 0, 300, (1,)), Activity(2, WALK, 50, 100, (2,))],
+    )
+    plan = plan_video(scene, BuildRules(), "train")
+    assert [(one.id[-2:], one.tube.start, one.tube.tracks) for one in plan.clips] == [
+        ("/0", 0, (1,)),
+        ("/1", 50, (2,)),
+        ("/2", 150, (1,)),
+    ]
+
+
 def test_the_size_is_tested_before_pieces_are_cut_unless_windows_stand_still() -> None:
     approaching = track(1, 0, [[t, 0, t + 20 + t / 2, 40 + t / 2] for t in range(300)])
     scene = annotated([approaching], [Activity(1, WALK, 0, 300, (1,))])
