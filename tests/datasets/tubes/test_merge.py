@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import numpy as np
@@ -135,6 +136,24 @@ def test_an_overlap_is_the_mean_of_the_frames_in_common() -> None:
     tracks = [still(1, 0, 10, A), leaving]
     assert len(tubes_of(tracks, acts, MergeRule(threshold=0.6))) == 3
     assert {one[2] for one in tubes_of(tracks, acts, MergeRule(threshold=0.61))} == {("a",), ("b",)}
+
+
+@SOME
+@given(scenes())
+def test_overlaps_are_what_looking_at_each_frame_gives(scene: Annotations) -> None:
+    stretches = stretches_of(scene)
+    for one, two in itertools.pairwise(stretches):
+        smaller, iou = [], []
+        for t in range(max(one.start, two.start), min(one.stop, two.stop)):
+            a, b = one.boxes_T4[t - one.start], two.boxes_T4[t - two.start]
+            width, height = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+            common = float(max(width, 0) * max(height, 0))
+            areas = [float((box[2] - box[0]) * (box[3] - box[1])) for box in (a, b)]
+            smaller.append(common / min(areas))
+            iou.append(common / (sum(areas) - common))
+        expected = (np.mean(smaller), np.mean(iou)) if iou else (0.0, 0.0)
+        assert overlap_of(one, two, "smaller") == pytest.approx(expected[0])
+        assert overlap_of(one, two, "iou") == pytest.approx(expected[1])
 
 
 def test_measure_actors_does_not_look_at_boxes() -> None:
