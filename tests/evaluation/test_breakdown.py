@@ -43,24 +43,27 @@ def test_each_size_is_scored_as_a_set_of_its_own() -> None:
 
 
 def test_frequencies_on_the_edges() -> None:
-    groups = f1_by_frequency(PREDICTED, TARGETS, CLASSES, [19, 20, 500])
+    groups = f1_by_frequency(PREDICTED, TARGETS, CLASSES, [19, 20, 100])
     assert [g.name for g in groups] == [
-        "below 20 training clips",
-        "20-99 training clips",
-        "100-499 training clips",
-        "500 training clips or more",
+        "head: 100 training clips or more",
+        "medium: 20-99 training clips",
+        "tail: below 20 training clips",
     ]
-    assert [g.classes for g in groups] == [1, 1, 0, 1]
-    assert [g.macro for g in groups] == [0.5, pytest.approx(2 / 3), None, pytest.approx(2 / 3)]
+    assert [g.classes for g in groups] == [1, 1, 1]
+    # talk: one of its two is right; run: one of two is found; walk: one of two each way.
+    assert [g.macro for g in groups] == [pytest.approx(2 / 3), pytest.approx(2 / 3), 0.5]
     assert all(g.samples is None for g in groups)
+    head, medium, tail = f1_by_frequency(PREDICTED, TARGETS, CLASSES, [99, 20, 20])
+    assert [g.classes for g in (head, medium, tail)] == [0, 3, 0]
+    assert (head.macro, head.micro, head.clips) == (None, None, 5)
 
 
 def test_classes_absent_from_the_clips_count_as_everywhere() -> None:
     targets = TARGETS.copy()
     targets[:, 2] = 0
-    (both, _) = f1_by_frequency(PREDICTED, targets, CLASSES, [1, 1, 1], edges=(20,))
-    assert both.macro == pytest.approx((0.5 + 2 / 3 + 0) / 3)
-    assert both.macro_present == pytest.approx((0.5 + 2 / 3) / 2)
+    (_, _, tail) = f1_by_frequency(PREDICTED, targets, CLASSES, [1, 1, 1])
+    assert tail.macro == pytest.approx((0.5 + 2 / 3 + 0) / 3)
+    assert tail.macro_present == pytest.approx((0.5 + 2 / 3) / 2)
 
 
 def test_groups_together_are_the_whole() -> None:
@@ -79,6 +82,6 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="rising"):
         f1_by_size(PREDICTED, TARGETS, CLASSES, [1] * 5, edges=(10, 10))
     with pytest.raises(ValueError, match="rising"):
-        f1_by_frequency(PREDICTED, TARGETS, CLASSES, [1] * 3, edges=())
+        f1_by_frequency(PREDICTED, TARGETS, CLASSES, [1] * 3, edges=(20, 20))
     with pytest.raises(ValueError, match="must be bool"):
         f1_by_size(PREDICTED.astype(float), TARGETS, CLASSES, [1] * 5)

@@ -14,7 +14,7 @@ from tinyvirat.evaluation.prediction_file import read_predictions
 from tinyvirat.evaluation.predictions import Predictions
 from tinyvirat.evaluation.report import report_on, write_report
 from tinyvirat.evaluation.tables import to_json
-from tinyvirat.evaluation.thresholds import tuned
+from tinyvirat.evaluation.thresholds import Thresholds, tuned
 
 
 def predictions(*, multi_label: bool, split: str = "test", seed: int = 0) -> Predictions:
@@ -56,7 +56,51 @@ def test_multi_label_intervals_belong_to_their_scores() -> None:
         of = found.multi_label if name == "mean_average_precision" else found.multi_label.f1
         assert interval.point == pytest.approx(getattr(of, name), abs=1e-6)
     assert len(found.intervals) == 5
-    assert sum(group.clips for group in found.by_size) == 40
+    (breakdown,) = found.breakdowns
+    assert breakdown.thresholds == "p = 0.5"
+    assert sum(group.clips for group in breakdown.by_size) == 40
+    assert breakdown.by_frequency == ()
+
+
+def test_breakdowns_are_at_both_thresholds_and_by_the_training_split() -> None:
+    answered = predictions(multi_label=True)
+    limits = Thresholds("mine", answered.classes, (0.7,) * 6)
+    clips = dict(zip("abcdef", (500, 100, 99, 20, 19, 0), strict=True)) | {"other": 7}
+    found = report_on(answered, tuned=limits, training_clips=clips, resamples=5)
+    assert [one.thresholds for one in found.breakdowns] == ["p = 0.5", "mine"]
+    for one, scores in zip(
+        found.breakdowns, (found.multi_label.f1, found.multi_label.f1_tuned), strict=True
+    ):
+        assert [group.classes for group in one.by_frequency] == [2, 2, 2]
+        per_class = [entry.f1 for entry in scores.per_class]
+        assert [group.macro for group in one.by_frequency] == pytest.approx(
+            [np.mean(per_class[k : k + 2]) for k in (0, 2, 4)]
+        )
+    titles = [table.title for table in found.tables()]
+    assert titles[2:] == [
+        "F1 at p = 0.5, by the clip's longer side",
+        "F1 at p = 0.5, by how common a class is",
+        "F1 at mine, by the clip's longer side",
+        "F1 at mine, by how common a class is",
+    ]
+    assert found.intervals["macro_tuned"].point == pytest.approx(found.multi_label.f1_tuned.macro)
+
+
+@pytest.mark.parametrize("multi_label", [True, False])
+def test_the_temperature_changes_calibration_alone(tmp_path: Path, multi_label: bool) -> None:
+    answered = predictions(multi_label=multi_label)
+    plain = report_on(answered, resamples=5)
+    warm = report_on(answered, temperature=3.0, resamples=5)
+    assert (plain.temperature, plain.uncalibrated) == (1.0, None)
+    assert warm.uncalibrated == plain.calibration != warm.calibration
+    assert replace(warm, temperature=1.0, calibration=plain.calibration, uncalibrated=None) == plain
+    note = warm.tables()[0].notes[0]
+    assert note.startswith("Expected calibration error ") and " at the temperature 3, " in note
+    drawn = [
+        next(f for f in write_report(tmp_path / name, one, answered) if f.stem == "reliability")
+        for name, one in (("plain", plain), ("warm", warm))
+    ]
+    assert drawn[0].read_bytes() != drawn[1].read_bytes()
 
 
 def test_single_label_intervals_belong_to_their_scores() -> None:

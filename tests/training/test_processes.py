@@ -20,7 +20,7 @@ from tinyvirat.evaluation.evaluate import predict, quality
 from tinyvirat.evaluation.prediction_file import read_predictions, write_predictions
 from tinyvirat.recognition.load import load
 from tinyvirat.training.checkpoint import FOLDER
-from tinyvirat.training.recipe import Recipe
+from tinyvirat.training.recipe import Recipe, Sampling
 from tinyvirat.training.run import Order, run
 
 from .processes import exit_code, rows_of, together, train
@@ -29,7 +29,9 @@ from .small import RECIPE, UPKEEP, without, write_clips
 assert RECIPE.phase3
 WHOLE = replace(
     RECIPE,
-    phase3=replace(RECIPE.phase3, freeze_generator=False),
+    phase3=replace(
+        RECIPE.phase3, freeze_generator=False, mixup=0.4, sampling=Sampling(repeat_factor=0.5)
+    ),
     upkeep=replace(UPKEEP, ema=0.5, validate_every=2),
 )
 

@@ -26,6 +26,7 @@ from tinyvirat.training.recipe import (
     Recipe,
     RecipeError,
     SuperResolutionPhase,
+    Tuning,
     load_recipe,
     recipe_text,
     with_overrides,
@@ -80,6 +81,7 @@ def test_the_papers_values_are_the_defaults(write: Any) -> None:
     assert recipe.phase3 is not None
     assert joint.loss == recipe.phase3.loss == CrossEntropy(class_weights=False)
     assert (recipe.phase3.sampling.repeat_factor, recipe.phase3.mixup) == (0.0, 0.0)
+    assert recipe.tuning == Tuning(thresholds=True, temperature=True, hold_out=0.1)
     assert Fade() == Fade(per_step=5e-3)
     assert (recipe.clips.frames, recipe.clips.strides, recipe.clips.full) == (16, (1, 2), 112)
 
@@ -218,6 +220,8 @@ WRONG = [
     ("super_resolution: null", "phase1 and phase2 need a super_resolution"),
     ("super_resolution: {network: prog-dvsr, scale: 4}", "needs a super_resolution with attention"),
     ("classifier: {network: i3d, dropout: 1.0}", "classifier: dropout 1.0 is not in"),
+    ("tuning: {hold_out: 0.6}", "tuning: hold_out is 0.6; it is a share from 0 to 0.5"),
+    ("tuning: {threshold: true}", "tuning: 'threshold' is .*did you mean 'thresholds'"),
     ("upkeep: {checkpoint_every: 0}", "upkeep: checkpoint_every is 0"),
     ("upkeep: {accumulate: 0}", "upkeep: accumulate is 0"),
     ("upkeep: {ema: 1.0}", "upkeep: ema is 1.0"),

@@ -27,7 +27,7 @@ from tinyvirat.training.checkpoint import (
     save_checkpoint,
 )
 from tinyvirat.training.fade import Fade
-from tinyvirat.training.recipe import Optimizer, SuperResolutionPhase
+from tinyvirat.training.recipe import Optimizer, Sampling, SuperResolutionPhase
 from tinyvirat.training.run import Order, run
 
 from .processes import (
@@ -47,6 +47,7 @@ WHOLE = replace(
     classifier=replace(RECIPE.classifier, dropout=0.5),
     phase1=SuperResolutionPhase(steps=(2, 3), batch=(4, 2), fade=Fade(per_step=0.5)),
     phase2=replace(RECIPE.phase2, classifier_optimizer=Optimizer(clip_norm=0.1, decay="cosine")),
+    phase3=replace(RECIPE.phase3, mixup=0.4, sampling=Sampling(repeat_factor=0.5)),
     upkeep=replace(UPKEEP, ema=0.9, accumulate=2, validate_every=2),
 )
 STEPS = {"1-super-resolution": 5, "2-joint": 3, "3-classifier": 3}

@@ -45,7 +45,7 @@ def evaluate(
         split: which of its clips.
         out: folder for every prediction, the scores and the pictures.
         tune: set the model's thresholds and temperature by these clips, and write them into its
-            folder. They must be held out from training; the test split is refused.
+            folder. For the val split only, of videos that were held out from training.
         tune_on: predictions of held-out training videos (the predictions.jsonl of another
             evaluation) on which each label's threshold is tuned, for this evaluation only.
         input_size: make clips this many pixels small, instead of the model's own input size.
@@ -101,10 +101,10 @@ def _refuse_tuning(split: str, input_size: int | None) -> None:
     """Says what cannot be tuned on before anything is computed."""
     from tinyvirat.common.errors import TinyviratError
 
-    if split == "test":
+    if split != "val":
         raise TinyviratError(
-            "--tune on the test split would make its scores worthless; use --split val, of videos "
-            "that were held out from training"
+            f"--tune needs videos that are neither trained nor scored on, not the {split} split; "
+            "use --split val"
         )
     if input_size is not None:
         raise TinyviratError("--tune is for clips as the model takes them; leave out --input-size")

@@ -188,18 +188,20 @@ def reliability_picture(
                 color=colour,
                 marker="o",
                 markersize=4,
+                clip_on=False,
+                zorder=3,
                 label=f"{words} {100 * one.expected_error:.1f} %",
             )
         upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that came true")
-        upper.legend(loc="upper left", fontsize=8)
+        upper.legend(loc="best", fontsize=8)
         upper.set_title(_name(title), fontsize=10)
-        for one, colour, _ in series:
+        for one, colour, _ in reversed(series):
             lower.stairs(
                 [b.answers for b in one.bins],
                 [b.low for b in one.bins] + [one.bins[-1].high],
                 color=colour,
                 fill=one is result,
-                alpha=0.85,
+                linewidth=1.4,
             )
         lower.set_yscale("symlog", linthresh=1.0)
         lower.set(xlabel="probability", ylabel="answers")

@@ -12,7 +12,7 @@ from tinyvirat.evaluation.predictions import Predictions
 from tinyvirat.evaluation.thresholds import Thresholds, TuningSet, tuned
 from tinyvirat.models.saved import ModelSpec
 
-OWN = "the model's own"
+OWN = "the model's own thresholds"
 FEWEST_CLIPS = 20
 """With fewer clips nothing is tuned: what is best on them says little about others."""
 

@@ -23,7 +23,9 @@ from tinyvirat.datasets.batching import BatchPlan
 from tinyvirat.datasets.cache import FrameCache
 from tinyvirat.datasets.loading import Batch, ClipDataset, ClipLoader
 from tinyvirat.datasets.manifest import ClipRecord, Manifest, read_manifest
+from tinyvirat.evaluation.tuning import FEWEST_CLIPS
 from tinyvirat.training.classification_losses import check_loss
+from tinyvirat.training.held_out import held_out_sources, with_val
 from tinyvirat.training.inputs import LabelledBatch
 from tinyvirat.training.objectives import Labels
 from tinyvirat.training.phases import Batches, Phase, Place
@@ -46,6 +48,8 @@ class TrainingData:
         labels: the classes.
         kind: `single` or `multi`: whether clips have one label or any number.
         cache: of decoded frames; None decodes each time.
+        sources: training videos that are held out, in `val`; empty where the manifest has a `val`
+            split of its own.
     """
 
     recipe: Recipe
@@ -53,6 +57,17 @@ class TrainingData:
     labels: tuple[str, ...]
     kind: Labels
     cache: FrameCache | None = field(default=None)
+    sources: frozenset[str] = frozenset()
+
+    def held_out_note(self) -> str:
+        """A sentence that says what is held out; empty when nothing is."""
+        if not self.sources:
+            return ""
+        return (
+            f"{self.manifests['data'].path}: there is no val split, so {len(self.sources)} source "
+            f"videos of the training split with {len(self.held_out('data'))} clips are held out "
+            "to tune thresholds and temperature on (--set tuning.hold_out=0 trains on all)"
+        )
 
     def train(self, role: Role) -> tuple[ClipRecord, ...]:
         """The training clips of a role."""
@@ -210,9 +225,14 @@ def open_data(
                 f"the classes of {data}: {', '.join(manifest.labels)}"
             )
         _check_labels(large, kind)
+    sources = _to_hold_out(recipe, manifest, kind)
+    if sources:
+        same = large is manifest
+        manifest = with_val(manifest, sources)
+        large = manifest if same else with_val(large, sources)
     frames = FrameCache(cache) if recipe.upkeep.cache else None
     manifests: dict[Role, Manifest] = {"data": manifest, "sr_data": large}
-    return TrainingData(recipe, manifests, manifest.labels, kind, frames)
+    return TrainingData(recipe, manifests, manifest.labels, kind, frames, sources)
 
 
 def _check_labels(manifest: Manifest, kind: Labels) -> None:
@@ -228,6 +248,19 @@ def _check_labels(manifest: Manifest, kind: Labels) -> None:
             f"{manifest.path}: the clip {wrong.id!r} has {len(wrong.labels)} labels; a recipe with "
             "labels: single needs exactly one a clip (use labels: multi)"
         )
+
+
+def _to_hold_out(recipe: Recipe, manifest: Manifest, kind: Labels) -> frozenset[str]:
+    """The training videos on which the finished model is tuned, where there is no `val` split."""
+    trains = recipe.phase2 is not None or recipe.phase3 is not None
+    if kind == "single" or not trains or not recipe.tuning.wanted:
+        return frozenset()
+    if any(record.split == "val" for record in manifest.records):
+        return frozenset()
+    records = manifest.of("train")
+    sources = held_out_sources(records, recipe.tuning.hold_out)
+    enough = sum(record.source in sources for record in records) >= FEWEST_CLIPS
+    return sources if enough else frozenset()
 
 
 def _tell(batch: Batch, told: set[int]) -> None:

@@ -124,7 +124,7 @@ class Observer:
         clips for it.
         """
         settings = self.data.recipe.tuning
-        if not settings.any or len(self.data.held_out("data")) < FEWEST_CLIPS:
+        if not settings.wanted or len(self.data.held_out("data")) < FEWEST_CLIPS:
             return self.spec, None
         manifest = self.data.manifests["data"]
         found = predict(

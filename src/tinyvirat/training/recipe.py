@@ -44,6 +44,7 @@ __all__ = [
     "Role",
     "Sampling",
     "SuperResolutionPhase",
+    "Tuning",
     "Upkeep",
     "load_recipe",
     "recipe_text",
@@ -154,6 +155,35 @@ class Upkeep:
 
 
 @dataclass(frozen=True)
+class Tuning:
+    """What is set on the finished model by clips held out from its training.
+
+    These are the clips of the manifest's `val` split. Where it has none, and clips can have several
+    labels, a share of the training split's source videos is held out from all phases, the same for
+    every recipe and seed, and is validated on too; unless that makes fewer clips than can be tuned
+    on (20).
+
+    Attributes:
+        thresholds: set each label's threshold, for the best F1; several labels only.
+        temperature: set the temperature of the probabilities.
+        hold_out: the share; 0: hold nothing out, and tune only where there is a `val` split.
+    """
+
+    thresholds: bool = True
+    temperature: bool = True
+    hold_out: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.hold_out <= 0.5:
+            raise ValueError(f"hold_out is {self.hold_out}; it is a share from 0 to 0.5")
+
+    @property
+    def wanted(self) -> bool:
+        """Whether something is to be set at all."""
+        return self.thresholds or self.temperature
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A whole run.
 
@@ -168,6 +198,7 @@ class Recipe:
         phase1: super-resolution; None skips it.
         phase2: joint; None skips it.
         phase3: classifier; None skips it.
+        tuning: thresholds and temperature of the finished model.
         upkeep: checkpoints, precision, workers.
         seed: of everything random.
     """
@@ -181,6 +212,7 @@ class Recipe:
     phase1: SuperResolutionPhase | None = None
     phase2: JointPhase | None = None
     phase3: ClassifierPhase | None = None
+    tuning: Tuning = field(default_factory=Tuning)
     upkeep: Upkeep = field(default_factory=Upkeep)
     seed: int = 0
 
