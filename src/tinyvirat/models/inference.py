@@ -6,6 +6,8 @@ Evaluation and recognition both go through here, so that they give the same numb
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,7 +15,18 @@ from torch import Tensor
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.precision import fastest_dtype
 from tinyvirat.models.blocks import SuperResolved
-from tinyvirat.models.saved import Model
+from tinyvirat.models.engines import (
+    SUFFIXES,
+    Engine,
+    EngineError,
+    EngineName,
+    FileEngine,
+    engine_beside,
+    is_exported,
+    open_exported,
+)
+from tinyvirat.models.recognizer import Recognizer
+from tinyvirat.models.saved import Model, ModelSpec, load_model, model_folder
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -57,10 +70,12 @@ class Inference:
     """Answers for windows of decoded frames.
 
     Args:
-        model: the recogniser; its network is moved and converted in place.
-        device: where to compute; `auto` picks.
-        precision: `auto`, `float32`, `bfloat16` or `float16`.
+        model: the recogniser; its network is moved and converted in place. With an engine its
+            description is enough: such an `Inference` answers, but has no pictures to show.
+        device: where PyTorch computes; `auto` picks.
+        precision: `auto`, `float32`, `bfloat16` or `float16`, for PyTorch.
         batch: at most how many windows at once, 1 or more.
+        engine: what computes the logits instead of PyTorch.
 
     Attributes:
         preprocess: frames to network input: the model's own, unless it is replaced by a variant
@@ -68,18 +83,37 @@ class Inference:
     """
 
     def __init__(
-        self, model: Model, *, device: str = "auto", precision: str = "auto", batch: int = 8
+        self,
+        model: Model | ModelSpec,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        batch: int = 8,
+        engine: Engine | None = None,
     ) -> None:
         if batch < 1:
             raise TinyviratError(f"batch {batch} is not 1 or more")
-        self.spec = model.spec
-        self.preprocess = model.spec.preprocess
+        self.spec = model.spec if isinstance(model, Model) else model
+        self.preprocess = self.spec.preprocess
         self.device = pick_device(device)
         self.dtype = pick_dtype(precision, self.device)
         self.batch = batch
-        network = model.network.to(device=self.device, dtype=self.dtype).eval()
-        # The stubs of Module.to know the memory format only together with a tensor.
-        self.network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.engine = engine
+        self._network = self._placed(model.network) if isinstance(model, Model) else None
+
+    @property
+    def network(self) -> Recognizer:
+        """The network in PyTorch.
+
+        Raises:
+            EngineError: there is only an exported file.
+        """
+        if self._network is None:
+            raise EngineError(
+                f"{self.spec.name} is here as an exported file, which only answers; for pictures "
+                "of what it enlarges, name the model's folder"
+            )
+        return self._network
 
     @torch.inference_mode()
     def window_logits(self, windows: Sequence[Tensor]) -> Tensor:
@@ -95,8 +129,7 @@ class Inference:
         for bucket in self.preprocess.buckets([w.to(self.device) for w in windows]):
             for begin in range(0, len(bucket.indices), self.batch):
                 part = slice(begin, begin + self.batch)
-                x_BCTHW = self._ready(bucket.x_BCTHW[part])
-                logits_NK[list(bucket.indices[part])] = self.network(x_BCTHW).float().cpu()
+                logits_NK[list(bucket.indices[part])] = self._logits(bucket.x_BCTHW[part])
         return logits_NK
 
     def clip_logits(self, frames_NTHWC: Sequence[Tensor] | Tensor) -> Tensor:
@@ -118,5 +151,74 @@ class Inference:
             None if attention is None else attention.float().cpu(),
         )
 
+    def _logits(self, x_BCTHW: Tensor) -> Tensor:
+        if self.engine is not None:
+            return self.engine.logits(x_BCTHW)
+        logits_BK: Tensor = self.network(self._ready(x_BCTHW)).float().cpu()
+        return logits_BK
+
+    def _placed(self, network: Recognizer) -> Recognizer:
+        network = network.to(device=self.device, dtype=self.dtype).eval()
+        # The stubs of Module.to know the memory format only together with a tensor.
+        network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        return network
+
     def _ready(self, x_BCTHW: Tensor) -> Tensor:
         return x_BCTHW.to(dtype=self.dtype, memory_format=torch.channels_last_3d)
+
+
+def open_inference(
+    name: str | Path,
+    *,
+    engine: EngineName = "torch",
+    device: str = "auto",
+    precision: str = "auto",
+    batch: int = 8,
+) -> Inference:
+    """A model ready to answer, by its name or as an exported file.
+
+    Args:
+        name: a model's or a run's folder, the name of fetched weights, or an exported `.onnx` or
+            `.xml` file, which is its own engine.
+        engine: `torch`; or `onnx` or `openvino`: the files that `tinyvirat export` has put into the
+            model's folder answer.
+        device: where PyTorch computes; the other engines compute on the CPU.
+        precision: `auto`, `float32`, `bfloat16` or `float16`; `auto` is float32 for `onnx`, and for
+            `openvino` what a short measurement of PyTorch finds faster.
+        batch: at most how many windows at once.
+
+    Raises:
+        ModelError: no such model or file, a damaged one, or an engine that cannot be used.
+    """
+    if is_exported(str(name)):
+        return _of_file(Path(name), engine, device, precision, batch)
+    folder = model_folder(str(name))
+    if engine == "torch":
+        return Inference(load_model(folder), device=device, precision=precision, batch=batch)
+    files = engine_beside(folder, engine, precision=_engine_dtype(engine, device, precision))
+    model = load_model(folder)
+    return Inference(model, device="cpu", precision="float32", batch=batch, engine=files)
+
+
+def _of_file(path: Path, engine: str, device: str, precision: str, batch: int) -> Inference:
+    """An exported file alone, which answers for clips of any size by bringing them to its own."""
+    kind = next(name for name, suffix in SUFFIXES.items() if suffix == path.suffix)
+    if engine not in ("torch", kind):
+        raise EngineError(f"{path}: is run by --engine {kind}, not by {engine}")
+    one = open_exported(path, precision=_engine_dtype(kind, device, precision))
+    if not one.takes.prepared:
+        raise EngineError(
+            f"{path}: takes whole frames of {one.takes.width} x {one.takes.height} px, for other "
+            "programs; a file exported without --frame-size can be used here"
+        )
+    spec = replace(one.spec, preprocess=one.spec.preprocess.at(one.takes.height))
+    return Inference(spec, device="cpu", precision="float32", batch=batch, engine=FileEngine([one]))
+
+
+def _engine_dtype(engine: str, device: str, precision: str) -> torch.dtype:
+    if device not in ("auto", "cpu"):
+        raise EngineError(f"--engine {engine} computes on the CPU, not on {device!r}")
+    if precision != "auto":
+        return pick_dtype(precision, torch.device("cpu"))
+    fast = engine == "openvino" and pick_dtype("auto", torch.device("cpu")) == torch.bfloat16
+    return torch.bfloat16 if fast else torch.float32
