@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The edges within one level, each for a reason:
     "training": LEARNING | {"evaluation"},  # validates while it trains
     "app": LEARNING | {"recognition"},  # is a page around it
+    "service": LEARNING | {"recognition"},  # answers over HTTP with it
     "demo": LEARNING | {"training", "evaluation", "recognition"},  # does what a user would
 }
 """What each room may import besides itself (a room, or one module of it); `cli` may import all."""

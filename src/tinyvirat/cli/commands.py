@@ -62,6 +62,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "tinyvirat.cli.results:results",
         "write the page of measured results from the runs' files",
     ),
+    "export": (
+        "tinyvirat.cli.export:export",
+        "write a model as a file for ONNX Runtime, OpenVINO or torch.export",
+    ),
+    "serve": ("tinyvirat.cli.serve:serve", "answer over HTTP"),
     "models": ("tinyvirat.cli.models:models", "list the networks, with parameters and cost"),
     "weights fetch": (
         "tinyvirat.cli.weights:fetch",
