@@ -20,7 +20,7 @@ from tinyvirat.evaluation.evaluate import predict, quality
 from tinyvirat.evaluation.prediction_file import read_predictions, write_predictions
 from tinyvirat.recognition.load import load
 from tinyvirat.training.checkpoint import FOLDER
-from tinyvirat.training.recipe import Recipe, Sampling
+from tinyvirat.training.recipe import ClassifierPhase, Recipe, Sampling
 from tinyvirat.training.run import Order, run
 
 from .processes import exit_code, rows_of, together, train
@@ -29,9 +29,7 @@ from .small import RECIPE, UPKEEP, without, write_clips
 assert RECIPE.phase3
 WHOLE = replace(
     RECIPE,
-    phase3=replace(
-        RECIPE.phase3, freeze_generator=False, mixup=0.4, sampling=Sampling(repeat_factor=0.5)
-    ),
+    phase3=replace(RECIPE.phase3, freeze_generator=False),
     upkeep=replace(UPKEEP, ema=0.5, validate_every=2),
 )
 
@@ -62,6 +60,22 @@ def test_two_processes_give_the_losses_of_one(alone: Path, both: Path) -> None:
         assert list(row) == list(other)
         assert (row.pop("phase"), row.pop("step")) == (other.pop("phase"), other.pop("step"))
         assert row == pytest.approx(other, rel=2e-3, abs=1e-6)
+
+
+def test_two_processes_mix_and_repeat_as_one(clips: Path, tmp_path: Path) -> None:
+    recipe = replace(
+        without(WHOLE, 1, 2),
+        phase3=ClassifierPhase(steps=2, batch=4, mixup=0.4, sampling=Sampling(repeat_factor=0.5)),
+    )
+    order = Order(data=clips, out=tmp_path / "one", cpu=True)
+    assert exit_code(train, recipe, order) == 0
+    together(train, recipe, replace(order, out=tmp_path / "two"))
+    losses = [
+        [row["loss"] for row in rows_of(tmp_path / name) if "loss" in row]
+        for name in ("one", "two")
+    ]
+    assert len(losses[0]) == 2
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
