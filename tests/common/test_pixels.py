@@ -48,6 +48,12 @@ def ours(image_HWC: NDArray[np.uint8], size_HW: tuple[int, int], mode: str) -> T
     return resize(torch.from_numpy(image_HWC).permute(2, 0, 1), size_HW, mode)
 
 
+@pytest.fixture(autouse=True, params=["by Pillow", "by products"])
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of the exact resize: Pillow's own, and that of devices and of many threads."""
+    monkeypatch.setattr(pixels, "PILLOW_THREADS", 1000 if request.param == "by Pillow" else 0)
+
+
 def furthest(a: Tensor, b: Tensor) -> int:
     return int((a.int() - b.int()).abs().max())
 

@@ -3,8 +3,9 @@
 One file a clip, found by a key of everything that decides its pixels: the video file (path, size,
 time of change), the span, the windows, the stored size, the decoder and this format. A change of
 any of them is another key. Entries are written beside and renamed, so that any number of processes
-may fill one cache. Frames are read through a memory map and each is checked against its checksum; a
-damaged entry is decoded again.
+may fill one cache. Only the frames asked for are read. Each is checked against its checksum when
+a process first reads it, and again when the entry has changed since; a damaged entry is decoded
+again.
 
 Layout of an entry: magic, then T, H, W as little-endian 32-bit numbers, a CRC-32 for each frame, a
 CRC-32 of all that, then the frames (T, H, W, 3) as bytes.
@@ -14,11 +15,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from io import FileIO
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +108,9 @@ class FrameCache:
             self._made_by = ["torchcodec", version("torchcodec")]
         self._used = 0
         self._asked = 0
+        # Worked out once for each clip, as long as its file stays the same.
+        self._entries: dict[tuple[Path, ClipRecord, int | None], tuple[tuple[int, int], Path]] = {}
+        self._sound: dict[tuple[str, int, int], NDArray[np.bool_]] = {}
 
     def read(
         self,
@@ -142,7 +149,7 @@ class FrameCache:
                     return reader.read(indices_T)
                 _fill(entry, reader, shape_THW)
             self._count(filled=1, rebuilt=int(damaged))
-            return _load(entry, record.length, indices_T)
+            return self._load(entry, record.length, indices_T)
         except _DamagedError as error:
             raise CacheError(
                 f"{self.folder}: an entry was damaged as soon as it was written ({error}); "
@@ -178,23 +185,53 @@ class FrameCache:
             status = file.stat()
         except OSError as error:
             raise ClipError(f"clip {record.id!r}: {file}: {error.strerror}") from error
-        identity = [str(file.resolve()), status.st_size, status.st_mtime_ns]
-        parts = [MAGIC.decode(), identity, record.span, record.windows, short_side, self._made_by]
-        key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-        return self.folder / key[:2] / f"{key}{SUFFIX}"
+        version = status.st_size, status.st_mtime_ns
+        found = self._entries.get((file, record, short_side))
+        if found is None or found[0] != version:
+            parts = [MAGIC.decode(), [str(file.resolve()), *version], record.span, record.windows]
+            text = json.dumps([*parts, short_side, self._made_by])
+            key = hashlib.sha256(text.encode()).hexdigest()
+            found = version, self.folder / key[:2] / f"{key}{SUFFIX}"
+            self._entries[file, record, short_side] = found
+        return found[1]
 
     def _find(
         self, entry: Path, record: ClipRecord, indices_T: NDArray[np.int64]
     ) -> tuple[Tensor | None, bool]:
         """The frames out of an entry, if it is there and sound; and whether it is damaged."""
         try:
-            frames_THWC = _load(entry, record.length, indices_T)
+            frames_THWC = self._load(entry, record.length, indices_T)
         except FileNotFoundError:
             return None, False
         except _DamagedError:
             return None, True
         self._count(hits=1)
         return frames_THWC, False
+
+    def _load(self, entry: Path, length: int, indices_T: NDArray[np.int64]) -> Tensor:
+        """The frames `indices_T` of an entry of `length` frames.
+
+        Raises:
+            FileNotFoundError: there is no entry.
+            _DamagedError: it is not what was written.
+        """
+        with entry.open("rb", buffering=0) as file:
+            head = file.read(_offset(length)) or b""
+            shape_THW = _shape(head, length)
+            status = os.fstat(file.fileno())
+            if status.st_size != _size(shape_THW):
+                raise _DamagedError("its size")
+            frames_THWC = np.empty((len(indices_T), *shape_THW[1:], 3), np.uint8)
+            _read_into(file, frames_THWC, indices_T, _offset(length))
+        key = entry.name, status.st_ino, status.st_mtime_ns
+        sound_T = self._sound.setdefault(key, np.zeros(length, dtype=np.bool_))
+        if not sound_T[indices_T].all():
+            sums_T = np.frombuffer(head, "<u4", length, HEAD.size)
+            for index, frame_HWC in zip(indices_T, frames_THWC, strict=True):
+                if not sound_T[index] and zlib.crc32(frame_HWC.data) != sums_T[index]:
+                    raise _DamagedError(f"frame {index}")
+                sound_T[index] = True
+        return torch.from_numpy(frames_THWC)
 
     def _has_room(self, size: int) -> bool:
         """Whether an entry of `size` bytes may be added, by a look at the folder now and then."""
@@ -242,26 +279,34 @@ def _offset(length: int) -> int:
     return HEAD.size + 4 * length + 4
 
 
-def _load(entry: Path, length: int, indices_T: NDArray[np.int64]) -> Tensor:
-    """The frames `indices_T` of an entry of `length` frames, each checked.
+def _read_into(
+    file: FileIO, frames_THWC: NDArray[np.uint8], indices_T: NDArray[np.int64], offset: int
+) -> None:
+    """Fills `frames_THWC` with the frames `indices_T`; those that follow each other in one go.
+
+    Read, not mapped: setting up a map for some frames costs more than copying them.
 
     Raises:
-        FileNotFoundError: there is no entry.
+        _DamagedError: the file ends before them.
+    """
+    levels = frames_THWC.data.cast("B")
+    size = frames_THWC[0].nbytes
+    breaks = (np.flatnonzero(np.diff(indices_T) != 1) + 1).tolist()
+    for first, stop in pairwise([0, *breaks, len(indices_T)]):
+        part = levels[first * size : stop * size]
+        if os.preadv(file.fileno(), [part], offset + int(indices_T[first]) * size) != len(part):
+            raise _DamagedError("its size")
+
+
+def _shape(head: bytes, length: int) -> tuple[int, int, int]:
+    """T, H, W of an entry of `length` frames, from its checked head.
+
+    Raises:
         _DamagedError: it is not what was written.
     """
-    with entry.open("rb") as file:
-        head = file.read(_offset(length))
-        if len(head) < _offset(length) or zlib.crc32(head[:-4]) != int.from_bytes(
-            head[-4:], "little"
-        ):
-            raise _DamagedError("its head")
-        magic, *shape = HEAD.unpack_from(head)
-        frames, height, width = shape
-        if magic != MAGIC or frames != length or file.seek(0, 2) != _size((frames, height, width)):
-            raise _DamagedError("its size")
-        sums_T = np.frombuffer(head, "<u4", length, HEAD.size)
-        stored_THWC = np.memmap(file, np.uint8, "r", _offset(length), (length, height, width, 3))
-    for index in np.unique(indices_T):
-        if zlib.crc32(stored_THWC[index]) != sums_T[index]:
-            raise _DamagedError(f"frame {index}")
-    return torch.from_numpy(np.take(stored_THWC, indices_T, axis=0))
+    if len(head) < _offset(length) or zlib.crc32(head[:-4]) != int.from_bytes(head[-4:], "little"):
+        raise _DamagedError("its head")
+    magic, frames, height, width = HEAD.unpack_from(head)
+    if magic != MAGIC or frames != length:
+        raise _DamagedError("its size")
+    return frames, height, width

@@ -193,10 +193,13 @@ class ClipDataset(Dataset[Sample]):
         record = self.records[index]
         seed = sample_seed(self.seed, epoch, index)
         indices_NT = self.sampler.windows(record.length, np.random.default_rng(seed))
-        needed, where = np.unique(indices_NT, return_inverse=True)
-        frames_THWC = self._frames(record, needed)
-        if not np.array_equal(needed, indices_NT.reshape(-1)):
-            frames_THWC = frames_THWC.index_select(0, torch.from_numpy(where.reshape(-1)))
+        wanted = indices_NT.reshape(-1)
+        if (np.diff(wanted) > 0).all():
+            frames_THWC = self._frames(record, wanted)
+        else:
+            needed, where = np.unique(wanted, return_inverse=True)
+            frames_THWC = self._frames(record, needed)
+            frames_THWC = frames_THWC.index_select(0, torch.from_numpy(where))
         frames_NTHWC = frames_THWC.view(*indices_NT.shape, *frames_THWC.shape[1:])
         return Sample(frames_NTHWC, self._targets_NK[index], index, seed)
 
