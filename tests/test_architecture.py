@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recipes": set(),
     # The edges within one level, each for a reason:
     "training": LEARNING | {"evaluation"},  # validates while it trains
+    "reproduce": LEARNING | {"training", "evaluation"},  # trains rows and scores them
     "app": LEARNING | {"recognition"},  # is a page around it
     "service": LEARNING | {"recognition"},  # answers over HTTP with it
     "demo": LEARNING | {"training", "evaluation", "recognition"},  # does what a user would

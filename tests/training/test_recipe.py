@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tinyvirat.cli.train import recipe_path
-from tinyvirat.common.errors import TinyviratError
 from tinyvirat.models.any_size import AnySizeDVSRConfig, PreUpsampledDVSRConfig
 from tinyvirat.models.dvsr import DVSRConfig, ProgressiveDVSRConfig
 from tinyvirat.models.i3d import I3DConfig
+from tinyvirat.reproduce.named import named_recipe
 from tinyvirat.training.classification_losses import LOSSES, Asymmetric, CrossEntropy, Focal
 from tinyvirat.training.fade import Fade
 from tinyvirat.training.recipe import (
@@ -89,7 +88,7 @@ def test_the_papers_values_are_the_defaults(write: Any) -> None:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_every_shipped_recipe_loads_by_name_and_round_trips(path: Path, write: Any) -> None:
     name = path.relative_to(Path(str(resources.files("tinyvirat.recipes")))).with_suffix("")
-    recipe = load_recipe(recipe_path(name.as_posix()))
+    recipe = named_recipe(name.as_posix())
     assert load_recipe(write(recipe_text(recipe))) == recipe
 
 
@@ -298,11 +297,3 @@ def test_what_is_no_recipe_file_is_told(tmp_path: Path) -> None:
     path.write_text("a: " + "x" * LARGEST_RECIPE, encoding="utf-8")
     with pytest.raises(RecipeError, match="not a recipe"):
         load_recipe(path)
-
-
-def test_a_recipe_is_named_or_a_file() -> None:
-    assert recipe_path("a/b.yaml") == Path("a/b.yaml")
-    with pytest.raises(
-        TinyviratError, match=r"neither a \.yaml file nor a recipe .*ut_interaction"
-    ):
-        recipe_path("ut_interaction")

@@ -26,7 +26,8 @@ def train(
     """Trains as a recipe says; run again, goes on where it was stopped.
 
     Args:
-        recipe: a YAML file, or the name of a recipe of this package.
+        recipe: a YAML file, the name of a recipe of this package (table4/prog_dvsr_14), or a row of
+            one of its tables (table4/end_to_end_14).
         data: manifest of the labelled clips.
         out: the run's folder.
         sr_data: manifest of larger clips, labelled or not, that give low- and high-resolution
@@ -38,10 +39,10 @@ def train(
         until: leave off after so many iterations; the same command goes on from there.
         cpu: compute on the CPU even where there is a GPU.
     """
-    from tinyvirat.training.recipe import load_recipe
+    from tinyvirat.reproduce.named import named_recipe
     from tinyvirat.training.run import Order, run
 
-    loaded = load_recipe(recipe_path(recipe), tuple(set or ()))
+    loaded = named_recipe(recipe, tuple(set or ()))
     order = Order(
         data=data,
         out=out,
@@ -53,29 +54,6 @@ def train(
         cpu=cpu,
     )
     return _said(run(loaded, order), loaded, out)
-
-
-def recipe_path(name: str) -> Path:
-    """The file of a recipe: a path, or the name of one in the package.
-
-    Raises:
-        TinyviratError: neither, with the names there are.
-    """
-    from importlib import resources
-
-    from tinyvirat.common.errors import TinyviratError
-
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml"):
-        return path
-    folder = Path(str(resources.files("tinyvirat.recipes")))
-    inside = {p.relative_to(folder).with_suffix("").as_posix(): p for p in folder.rglob("*.yaml")}
-    if name not in inside:
-        raise TinyviratError(
-            f"{name}: neither a .yaml file nor a recipe of this package; there are "
-            + ", ".join(sorted(inside))
-        )
-    return inside[name]
 
 
 def _said(complete: bool, recipe: Recipe, out: Path) -> int:

@@ -1,0 +1,155 @@
+"""What a plan is run on: manifests, made of a data set's folder where needed, and weights."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyvirat.common.files import sha256_of
+from tinyvirat.datasets.health.quarantine import quarantine_file
+from tinyvirat.datasets.manifest import Manifest, read_manifest
+from tinyvirat.datasets.published import (
+    Listing,
+    list_hmdb51,
+    list_tinyvirat,
+    list_ucf101,
+    prepare,
+    write_prepared,
+)
+from tinyvirat.models.saved import ModelError, model_folder
+from tinyvirat.reproduce.errors import ReproduceError
+from tinyvirat.reproduce.named import Dataset
+from tinyvirat.reproduce.plan import Plan
+
+MANIFESTS = {
+    "tinyvirat": "tinyvirat.jsonl",
+    "ucf101": "ucf101_split1.jsonl",
+    "hmdb51": "hmdb51_split1.jsonl",
+}
+"""Where the manifest of a data set's folder is written, in that folder."""
+
+WEIGHTS = {
+    "i3d-charades": "pytorch-i3d",
+    "resnet50-kinetics": "3d-resnets-2018",
+    "wide-resnet50-kinetics": "3d-resnets-2018",
+}
+"""Weights that the paper starts from, with the layout to import them by: nobody may ship them."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The clips of a plan.
+
+    Attributes:
+        data: manifest of the labelled clips.
+        sr_data: manifest of the clips that give pairs; None: `data`.
+        clips: training clips of `data`.
+        sr_clips: training clips that give pairs.
+        tested: clips of the test split.
+        classes: how many.
+        digest: checksum of it all.
+    """
+
+    data: Path
+    sr_data: Path | None
+    clips: int
+    sr_clips: int
+    tested: int
+    classes: int
+    digest: str
+
+
+def open_sources(plan: Plan, data: Path, sr_data: Path | None) -> Sources:
+    """Reads, or first makes, the manifests of a plan.
+
+    Args:
+        plan: the plan.
+        data: a manifest, or the folder of the table's data set, in which the manifest is then
+            written.
+        sr_data: manifest of larger clips that give pairs.
+
+    Raises:
+        TinyviratError: a manifest or folder that cannot be used; tiny clips are to give pairs.
+    """
+    tiny = [row.key for row in plan.rows if row.recipe.clips.tiny and row.recipe.super_resolution]
+    if tiny and sr_data is None:
+        raise ReproduceError(
+            f"the rows {', '.join(tiny)} learn super-resolution, and their clips are tiny: they "
+            "give no high-resolution truth. Name a manifest of larger clips with --sr-data (of "
+            "VIRAT: `tinyvirat data build-virat`), or choose other rows with --rows"
+        )
+    path = _manifest(plan, data) if data.is_dir() else data
+    manifest = read_manifest(path)
+    large = manifest if sr_data is None else read_manifest(sr_data)
+    return Sources(
+        data=path,
+        sr_data=sr_data,
+        clips=len(manifest.of("train")),
+        sr_clips=len(large.of("train")),
+        tested=len(manifest.of("test")),
+        classes=len(manifest.labels),
+        digest=_digest([manifest] if sr_data is None else [manifest, large]),
+    )
+
+
+def _manifest(plan: Plan, root: Path) -> Path:
+    """The manifest of a data set's folder, made when it is first asked for."""
+    dataset = plan.text.dataset
+    if dataset is None:
+        raise ReproduceError(f"{root}: is a folder; {plan.name} takes a manifest")
+    path = root / MANIFESTS[dataset]
+    if not path.is_file():
+        write_prepared(path, prepare(_listing(dataset, root), path))
+    return path
+
+
+def _listing(dataset: Dataset, root: Path) -> Listing:
+    if dataset == "tinyvirat":
+        return list_tinyvirat(root)
+    return list_ucf101(root) if dataset == "ucf101" else list_hmdb51(root)
+
+
+def _digest(manifests: list[Manifest]) -> str:
+    """A checksum of manifests and of what is in quarantine beside them."""
+    paths = [one.path for one in manifests]
+    beside = [quarantine_file(path) for path in paths]
+    sums = [sha256_of(path) if path.is_file() else "" for path in (*paths, *beside)]
+    return hashlib.sha256("\n".join(sums).encode()).hexdigest()
+
+
+def check_weights(plan: Plan) -> None:
+    """Makes sure, before work begins, that the weights that rows start from are here.
+
+    Raises:
+        ReproduceError: names those that are not, and how to get them.
+    """
+    wanted: dict[str, list[str]] = {}
+    for row in plan.rows:
+        for recipe in filter(None, (row.recipe, row.before)):
+            if recipe.weights is not None and (recipe.phase2 or recipe.phase3):
+                wanted.setdefault(recipe.weights, []).append(row.key)
+    missing = {name: rows for name, rows in wanted.items() if not _is_here(name)}
+    if not missing:
+        return
+    name, rows = next(iter(missing.items()))
+    layout = WEIGHTS.get(name)
+    remedy = (
+        f"import the published checkpoint: tinyvirat weights import FILE --layout {layout} "
+        f"--labels CLASSES.txt --name {name}"
+        if layout
+        else f"`tinyvirat weights fetch {name}`, or name a model's folder"
+    )
+    raise ReproduceError(
+        f"the weights {', '.join(missing)} are not here ({name}: rows {', '.join(rows)}); "
+        f"{remedy}. Or let rows start from others: --set weights=i3d-kinetics400, or weights=null "
+        "for fresh ones; the table then says so"
+    )
+
+
+def _is_here(name: str) -> bool:
+    try:
+        model_folder(name)
+    except ModelError:
+        return False
+    return True

@@ -1,0 +1,73 @@
+"""Stand-ins of the paper's data sets, and what keeps tests of whole tables short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from accelerate.state import AcceleratorState, PartialState
+
+from tinyvirat.models.zoo import Cost
+from tinyvirat.training.recipe import Recipe
+
+from ..datasets.published.stand_ins import write_hmdb51, write_tinyvirat, write_ucf101
+from .small import write_large
+
+
+@pytest.fixture(scope="session")
+def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """By table, its data set's folder; `large` is a manifest of clips that give pairs."""
+    root = tmp_path_factory.mktemp("roots")
+    ucf = write_ucf101(root / "ucf101", ("Archery", "Surfing"), groups=(1, 2, 8, 9), frames=9)
+    hmdb = write_hmdb51(root / "hmdb51", ("brush_hair", "wave"), films=4, clips=1, frames=9)
+    tiny = write_tinyvirat(root / "tinyvirat", 1, videos=2, clips=2, frames=9)
+    large = write_large(root / "large")
+    return {"table2": tiny, "table3": hmdb, "table4": ucf, "table5": tiny, "large": large}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _checked_once() -> Iterator[None]:
+    """Looks at each network of a recipe once: the same few stand in hundreds of recipes."""
+    patch = pytest.MonkeyPatch()
+    check = Recipe._check_network
+    seen: set[object] = set()
+
+    def once(self: Recipe, config: Any) -> None:
+        lengths = self.phase1 and len(self.phase1.steps or self.phase1.epochs)
+        key = (config, self.clips.frames, self.clips.size, self.clips.full, lengths)
+        if key not in seen:
+            check(self, config)
+            seen.add(key)
+
+    patch.setattr(Recipe, "_check_network", once)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def hurried() -> Iterator[None]:
+    """Leaves out what takes longer than the training: drawing, and the count of operations."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr("tinyvirat.training.run.draw_curves", lambda run: None)
+    patch.setattr("tinyvirat.training.run.cost_of", lambda config, side, frames: Cost(0, 0.0))
+    patch.setattr("tinyvirat.reproduce.estimate.cost_of", lambda config, side, frames: Cost(7, 0.5))
+    patch.setattr("tinyvirat.training.observe.Observer.draw", lambda *_: None)
+    for name in (
+        "reliability_picture",
+        "confusion_picture",
+        "class_bars_picture",
+        "precision_recall_picture",
+    ):
+        patch.setattr(f"tinyvirat.evaluation.pictures.{name}", lambda path, *_, **__: path)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_accelerator() -> Iterator[None]:
+    """Accelerate keeps its precision for the life of a process."""
+    yield
+    AcceleratorState._reset_state()
+    PartialState._reset_state()
