@@ -32,6 +32,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "tinyvirat.cli.prepare:hmdb51",
         "make a manifest of HMDB-51 from its official lists",
     ),
+    "data build-virat": (
+        "tinyvirat.cli.build:build_virat",
+        "build TinyVIRAT, or a data set like it, from annotated videos",
+    ),
     "data protocols": (
         "tinyvirat.cli.prepare:protocols",
         "list the low resolutions of the paper's tables",
@@ -56,6 +60,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "finetune": (
         "tinyvirat.cli.finetune:finetune",
         "train a model on classes of your own, in one command",
+    ),
+    "reproduce": (
+        "tinyvirat.cli.reproduce:reproduce",
+        "run a table of the paper, and set it beside what is printed",
     ),
     "evaluate": ("tinyvirat.cli.evaluate:evaluate", "score a model on a manifest's clips"),
     "results": (

@@ -1,0 +1,1 @@
+"""Annotated videos become a data set of small clips: TinyVIRAT's construction, carried out."""
