@@ -145,9 +145,8 @@ def test_what_cannot_be_located_is_reported_and_not_fatal() -> None:
     assert plan.problems == (
         "2 activities without actors, so that nothing says where: 4 (Misc), 5 (Misc)",
         "2 activities of actors without a box in its span: 2 (Talking), 3 (Riding)",
-        "1 activities located in a part of its span only; the rest is left out: "
-        "1 (activity_walking)",
-        "1 tracks that take part are never located: 2",
+        "1 activity located in a part of its span only; the rest is left out: 1 (activity_walking)",
+        "1 actor of other activities never located: 2",
     )
     assert [(one.start, one.stop, one.labels) for one in plan.unlocated] == [
         (0, 60, ("Talking",)),
@@ -306,10 +305,10 @@ def test_when_nothing_was_planned_the_message_says_why() -> None:
     with pytest.raises(RulesError) as error:
         select(plans, BuildRules())
     assert str(error.value) == (
-        "no clip can be made of the annotations of 2 videos: 1 tubes are shorter than "
-        "cut.shortest = 16 frames; 0 smaller and 0 larger than size allows; 0 spans have no boxes; "
-        "1 activities have names that labels.select = tinyvirat26 leaves out. Change these rules "
-        "with --set, or give other annotations"
+        "no clip can be made of the annotations of 2 videos (tubes shorter than cut.shortest = 16 "
+        "frames: 1; smaller than size allows: 0; larger: 0; spans without boxes: 0; activities "
+        "that labels.select = tinyvirat26 leaves out: 1). Change these rules with --set, or give other "
+        "annotations"
     )
     with pytest.raises(RulesError, match="annotations of 0 videos"):
         select([], BuildRules())

@@ -204,16 +204,16 @@ def _why_nothing(plans: Sequence[VideoPlan], rules: BuildRules) -> str:
     for one in left:
         names.update(dict(one.labels))
     reasons = [
-        f"{sum(one.short for one in left)} tubes are shorter than cut.shortest = "
-        f"{rules.cut.shortest} frames",
-        f"{sum(one.small for one in left)} smaller and {sum(one.large for one in left)} larger "
-        "than size allows",
-        f"{spans} spans have no boxes",
-        f"{sum(names.values())} activities have names that labels.select = "
-        f"{rules.labels.select} leaves out",
+        f"tubes shorter than cut.shortest = {rules.cut.shortest} frames: "
+        f"{sum(one.short for one in left)}",
+        f"smaller than size allows: {sum(one.small for one in left)}",
+        f"larger: {sum(one.large for one in left)}",
+        f"spans without boxes: {spans}",
+        f"activities that labels.select = {rules.labels.select} leaves out: {sum(names.values())}",
     ]
     return (
-        f"no clip can be made of the annotations of {len(plans)} videos: {'; '.join(reasons)}. "
+        f"no clip can be made of the annotations of {_counted(len(plans), 'video', 'videos')} "
+        f"({'; '.join(reasons)}). "
         "Change these rules with --set, or give other annotations"
     )
 
@@ -239,20 +239,27 @@ def _problems(
             if not len(seen_of[actor].frames_T)
         }
     )
+    named = [
+        ("without actors, so that nothing says where", nobody),
+        ("of actors without a box in its span", nowhere),
+        ("located in a part of its span only; the rest is left out", partly),
+    ]
     found = [
-        _listed(nobody, "without actors, so that nothing says where"),
-        _listed(nowhere, "of actors without a box in its span"),
-        _listed(partly, "located in a part of its span only; the rest is left out"),
+        f"{_counted(len(ones), 'activity', 'activities')} {what}: "
+        + _first([f"{one.id} ({one.label})" for one in ones])
+        for what, ones in named
+        if ones
     ]
     if absent:
-        ids = ", ".join(map(str, absent[:NAMED])) + (", ..." if len(absent) > NAMED else "")
-        found.append(f"{len(absent)} tracks that take part are never located: {ids}")
-    return tuple(filter(None, found))
+        tracks = _counted(len(absent), "actor", "actors")
+        found.append(f"{tracks} of other activities never located: {_first(map(str, absent))}")
+    return tuple(found)
 
 
-def _listed(activities: Sequence[Activity], what: str) -> str:
-    if not activities:
-        return ""
-    named = ", ".join(f"{one.id} ({one.label})" for one in activities[:NAMED])
-    more = ", ..." if len(activities) > NAMED else ""
-    return f"{len(activities)} activities {what}: {named}{more}"
+def _counted(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
+
+
+def _first(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(listed[:NAMED]) + (", ..." if len(listed) > NAMED else "")
