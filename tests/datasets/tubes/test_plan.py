@@ -307,8 +307,8 @@ def test_when_nothing_was_planned_the_message_says_why() -> None:
     assert str(error.value) == (
         "no clip can be made of the annotations of 2 videos (tubes shorter than cut.shortest = 16 "
         "frames: 1; smaller than size allows: 0; larger: 0; spans without boxes: 0; activities "
-        "that labels.select = tinyvirat26 leaves out: 1). Change these rules with --set, or give other "
-        "annotations"
+        "that labels.select = tinyvirat26 leaves out: 1). Change these rules with --set, or give "
+        "other annotations"
     )
     with pytest.raises(RulesError, match="annotations of 0 videos"):
         select([], BuildRules())
