@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from tinyvirat.evaluation.tables import Column, Table, as_markdown
 EVALUATION = "evaluation"
 SUMMARY, ENVIRONMENT = "summary.json", "environment.json"
 METRICS, FACTS = "metrics.json", "evaluation.json"
+NEEDED_SUMMARY = ("name", "seed", "parameters", "gmac", "precision", "phases")
+NEEDED_ENVIRONMENT = ("command", "time", "commit", "torch", "processor", "data")
 SCORES = {
     "top1": "top 1, %",
     "mean_class": "mean over classes, %",
@@ -51,26 +54,76 @@ def find_results(root: Path) -> list[RunResult]:
     Raises:
         EvaluationError: there are none, or a file of theirs cannot be read.
     """
-    found = []
-    for path in sorted(root.rglob(f"{EVALUATION}*/{FACTS}")):
-        run = path.parent.parent
-        history, facts = _read(run / ENVIRONMENT), _read(path)
-        name = str(_read(run / SUMMARY)["name"])
-        if path.parent.name != EVALUATION:
-            name += f", tested at {', '.join(map(str, facts['input_sizes']))} px"
-        found.append(
-            RunResult(
-                group=run.parent.relative_to(root).as_posix(),
-                name=name,
-                summary=_read(run / SUMMARY),
-                environment=history[-1],
-                metrics=_read(path.parent / METRICS),
-                facts=facts,
-            )
-        )
+    found = [_result(root, path) for path in sorted(root.rglob(f"{EVALUATION}*/{FACTS}"))]
     if not found:
         raise EvaluationError(f"{root}: no run in it has a folder {EVALUATION} with {FACTS}")
-    return sorted(found, key=lambda one: (one.group, one.environment["time"]))
+    return sorted(_told_apart(found), key=lambda one: (one.group, one.environment["time"]))
+
+
+def _result(root: Path, path: Path) -> RunResult:
+    """What the run says whose evaluation wrote `path`."""
+    run = path.parent.parent
+    history = _read(run / ENVIRONMENT)
+    if not isinstance(history, list) or not history:
+        raise EvaluationError(f"{run / ENVIRONMENT}: holds no list of what the run was made with")
+    environment = _needed(history[-1], NEEDED_ENVIRONMENT, run / ENVIRONMENT)
+    roles = _needed(environment["data"], ("data",), run / ENVIRONMENT)
+    _needed(roles["data"], ("sha256", "train"), run / ENVIRONMENT)
+    summary = _needed(_read(run / SUMMARY), NEEDED_SUMMARY, run / SUMMARY)
+    for phase in _entries(summary["phases"]):
+        _needed(phase, ("steps", "seconds"), run / SUMMARY)
+    facts = _needed(_read(path), ("input_sizes",), path)
+    quality = facts.get("quality")
+    if quality is not None:
+        for way in ("bicubic", "super-resolved"):
+            _needed(_needed(quality, (way,), path)[way], ("psnr", "ssim", "videos"), path)
+    metrics = _needed(_read(path.parent / METRICS), ("intervals", "split"), path.parent / METRICS)
+    for interval in _entries(metrics["intervals"]):
+        _needed(interval, ("point", "low", "high"), path.parent / METRICS)
+    return RunResult(
+        group=run.parent.relative_to(root).as_posix(),
+        name=_name(summary, facts, path.parent.name),
+        summary=summary,
+        environment=environment,
+        metrics=metrics,
+        facts=facts,
+    )
+
+
+def _entries(data: Any) -> list[Any]:
+    """The values of a JSON object; of anything else one that is none."""
+    return list(data.values()) if isinstance(data, dict) else [None]
+
+
+def _needed(data: Any, keys: Sequence[str], path: Path) -> Mapping[str, Any]:
+    """A JSON object that has these keys."""
+    found: Mapping[str, Any] = data if isinstance(data, dict) else {}
+    missing = next((key for key in keys if key not in found), None)
+    if missing is not None:
+        raise EvaluationError(
+            f"{path}: {missing!r} is missing; it is not what `tinyvirat train` or `tinyvirat "
+            "evaluate` writes: train or evaluate again, or take the folder away"
+        )
+    return found
+
+
+def _name(summary: Mapping[str, Any], facts: Mapping[str, Any], folder: str) -> str:
+    """What an evaluation is called: its recipe, and what is other in the test than in training."""
+    tested = str(facts.get("tested", ""))
+    if folder != EVALUATION and not tested:
+        tested = f"tested at {', '.join(map(str, facts['input_sizes']))} px"
+    return ", ".join(filter(None, (str(summary["name"]), tested)))
+
+
+def _told_apart(results: Sequence[RunResult]) -> list[RunResult]:
+    """The results, those of one group that are called alike with their seeds."""
+    times = Counter((one.group, one.name) for one in results)
+    return [
+        replace(one, name=f"{one.name}, seed {one.summary['seed']}")
+        if times[one.group, one.name] > 1
+        else one
+        for one in results
+    ]
 
 
 def results_page(root: Path, title: str, notes: str = "") -> str:
@@ -111,13 +164,12 @@ def _scores(results: Sequence[RunResult]) -> Table:
         ssim = f"{quality['ssim']:.4f}" if quality else None
         rows.append((result.name, *intervals, psnr, ssim))
     notes = ["[low, high]: 95 % bootstrap intervals over source videos."]
-    bicubic = [r for r in results if r.facts.get("quality")]
-    if bicubic:
-        plain = bicubic[0].facts["quality"]["bicubic"]
-        notes.append(
-            f"Bicubic enlargement of the same input: PSNR {plain['psnr']:.2f} dB, "
-            f"SSIM {plain['ssim']:.4f}, {plain['videos']} clips."
-        )
+    plain = {_sides(r): r.facts["quality"]["bicubic"] for r in results if r.facts.get("quality")}
+    notes += [
+        f"Bicubic enlargement of {sides}: PSNR {one['psnr']:.2f} dB, SSIM {one['ssim']:.4f}, "
+        f"{one['videos']} clips."
+        for sides, one in plain.items()
+    ]
     return Table("Scores", columns, tuple(rows), tuple(notes))
 
 
@@ -139,7 +191,7 @@ def _costs(results: Sequence[RunResult]) -> Table:
         rows.append(
             (
                 result.name,
-                ", ".join(f"{s} px" for s in result.facts["input_sizes"]),
+                _sides(result),
                 f"{result.summary['parameters'] / 1e6:.2f}",
                 f"{result.summary['gmac']:.1f}",
                 steps,
@@ -148,6 +200,10 @@ def _costs(results: Sequence[RunResult]) -> Table:
             )
         )
     return Table("Costs", columns, tuple(rows), ())
+
+
+def _sides(result: RunResult) -> str:
+    return ", ".join(f"{side} px" for side in result.facts["input_sizes"])
 
 
 def _interval(interval: Mapping[str, Any] | None) -> str | None:

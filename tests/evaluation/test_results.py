@@ -1,0 +1,231 @@
+"""The page of measured results: each figure is the one that a run's own file holds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tinyvirat.evaluation.errors import EvaluationError
+from tinyvirat.evaluation.results import find_results, results_page
+
+SHA = "ab" * 32
+QUALITY = {
+    "super-resolved": {"psnr": 33.184, "ssim": 0.82154, "videos": 60},
+    "bicubic": {"psnr": 32.58, "ssim": 0.8059, "videos": 60},
+}
+
+
+def write_run(
+    folder: Path,
+    *,
+    name: str = "ut-high",
+    seed: int = 0,
+    time: str = "2026-11-22T10:59:05+00:00",
+    score: str = "top1",
+    side: int = 28,
+    quality: Any = None,
+    evaluation: str = "evaluation",
+    **facts: Any,
+) -> Path:
+    """A run's folder with the files that the page reads."""
+    data = {"manifest": "m.jsonl", "sha256": SHA, "train": 60, "val": 0}
+    environment = {
+        "command": f"/opt/bin/tinyvirat train {name} --data /home/me/set1.jsonl --out /home/me/x",
+        "time": time,
+        "commit": "0123456789ab",
+        "torch": "2.13.0",
+        "processor": "2 x Chip",
+        "data": {"data": data, "sr_data": data},
+    }
+    summary = {
+        "name": name,
+        "seed": seed,
+        "parameters": 12_294_000,
+        "gmac": 7.04,
+        "precision": "bf16",
+        "phases": {
+            "2-joint": {"steps": 50, "seconds": 100.4},
+            "3-classifier": {"steps": 120, "seconds": 57.5},
+        },
+    }
+    interval = {"point": 0.7333, "low": 0.65, "high": 0.8}
+    metrics = {"split": "test", "intervals": {score: interval}}
+    write(folder / "environment.json", [{"command": "an earlier start"}, environment])
+    write(folder / "summary.json", summary)
+    write(folder / evaluation / "metrics.json", metrics)
+    seen = {"input_sizes": [side], "quality": quality, **facts}
+    write(folder / evaluation / "evaluation.json", seen)
+    return folder
+
+
+def write(path: Path, data: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data), encoding="utf-8")
+
+
+def change(path: Path, **values: Any) -> None:
+    """Replaces values of a JSON object; None takes a key away."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    last = data[-1] if isinstance(data, list) else data
+    last |= values
+    for key in [key for key, value in values.items() if value is None]:
+        del last[key]
+    write(path, data)
+
+
+def test_golden(tmp_path: Path) -> None:
+    write_run(tmp_path / "way" / "high", side=112)
+    later = "2026-11-22T11:59:05+00:00"
+    write_run(tmp_path / "way" / "prog", name="ut-prog", time=later, quality=QUALITY)
+    assert results_page(tmp_path, "A title", "What it says.\n") == (
+        "## A title\n"
+        "\n"
+        "What it says.\n"
+        "\n"
+        "### way\n"
+        "\n"
+        "**Scores**\n"
+        "\n"
+        "| run | top 1, % | PSNR, dB | SSIM |\n"
+        "| --- | --- | --- | --- |\n"
+        "| ut-high | 73.3 [65.0, 80.0] | - | - |\n"
+        "| ut-prog | 73.3 [65.0, 80.0] | 33.18 | 0.8215 |\n"
+        "\n"
+        "- [low, high]: 95 % bootstrap intervals over source videos.\n"
+        "- Bicubic enlargement of 28 px: PSNR 32.58 dB, SSIM 0.8059, 60 clips.\n"
+        "\n"
+        "**Costs**\n"
+        "\n"
+        "| run | input | parameters, M | GMAC a window | iterations by phase | training, s "
+        "| seed |\n"
+        "| --- | --- | --- | --- | --- | --- | --- |\n"
+        "| ut-high | 112 px | 12.29 | 7.0 | 2-joint: 50, 3-classifier: 120 | 158 | 0 |\n"
+        "| ut-prog | 28 px | 12.29 | 7.0 | 2-joint: 50, 3-classifier: 120 | 158 | 0 |\n"
+        "\n"
+        "### How each number was made\n"
+        "\n"
+        "- **way, ut-high**: `tinyvirat train ut-high --data set1.jsonl --out x`; commit "
+        "0123456789ab, torch 2.13.0, 2 x Chip, bf16, 2026-11-22T10:59:05+00:00; data SHA-256 "
+        "abababababab, 60 training clips; split test\n"
+        "- **way, ut-prog**: `tinyvirat train ut-prog --data set1.jsonl --out x`; commit "
+        "0123456789ab, torch 2.13.0, 2 x Chip, bf16, 2026-11-22T11:59:05+00:00; data SHA-256 "
+        "abababababab, 60 training clips; split test\n"
+    )
+
+
+def test_runs_stand_in_the_order_in_which_they_were_trained(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", name="late", time="2026-11-22T12:00:00+00:00")
+    write_run(tmp_path / "b", name="early", time="2026-11-22T09:00:00+00:00")
+    assert [one.name for one in find_results(tmp_path)] == ["early", "late"]
+
+
+def test_a_folder_of_runs_is_a_table(tmp_path: Path) -> None:
+    write_run(tmp_path / "side14" / "high", name="h")
+    write_run(tmp_path / "side28" / "high", name="h")
+    page = results_page(tmp_path, "t")
+    assert page.index("### side14") < page.index("### side28")
+    assert page.count("**Scores**") == 2
+
+
+def test_an_evaluation_at_another_size_says_so(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "high", side=112)
+    write_run(run, side=14, evaluation="evaluation_at_14")
+    assert [one.name for one in find_results(tmp_path)] == ["ut-high", "ut-high, tested at 14 px"]
+
+
+def test_an_evaluation_of_another_kind_says_what_it_is(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "att")
+    write_run(run, evaluation="evaluation_map_random", tested="a random map applied")
+    names = [one.name for one in find_results(tmp_path)]
+    assert names == ["ut-high", "ut-high, a random map applied"]
+
+
+def test_seeds_of_one_recipe_are_told_apart(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        write_run(tmp_path / f"x{seed}", seed=seed)
+    write_run(tmp_path / "y", name="other", seed=5)
+    names = {one.name for one in find_results(tmp_path)}
+    assert names == {"ut-high, seed 0", "ut-high, seed 1", "other"}
+
+
+def test_bicubic_enlargement_is_that_of_each_input(tmp_path: Path) -> None:
+    small = {name: dict(one, psnr=25.0) for name, one in QUALITY.items()}
+    write_run(tmp_path / "a", side=14, quality=small)
+    write_run(tmp_path / "b", side=28, quality=QUALITY)
+    page = results_page(tmp_path, "t")
+    assert "Bicubic enlargement of 14 px: PSNR 25.00 dB" in page
+    assert "Bicubic enlargement of 28 px: PSNR 32.58 dB" in page
+
+
+def test_scores_of_many_labels_have_their_own_columns(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", score="macro")
+    write_run(tmp_path / "b", name="b", score="mean_average_precision")
+    page = results_page(tmp_path, "t")
+    assert "| run | macro F1, % | mAP, % |" in page
+    assert "| ut-high | 73.3 [65.0, 80.0] | - |" in page
+
+
+def test_a_single_source_has_no_interval(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a")
+    alone = {"top1": {"point": 0.5, "low": None, "high": None}}
+    change(run / "evaluation" / "metrics.json", intervals=alone)
+    assert "| ut-high | 50.0 |" in results_page(tmp_path, "t")
+
+
+def test_no_folder_of_this_machine_is_named(tmp_path: Path) -> None:
+    write_run(tmp_path / "a")
+    page = results_page(tmp_path, "t")
+    assert "/home/me" not in page and "/opt" not in page
+
+
+def test_a_run_that_was_not_evaluated_is_not_there(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a")
+    shutil.rmtree(run / "evaluation")
+    with pytest.raises(EvaluationError, match="no run in it has a folder evaluation"):
+        find_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "values", "message"),
+    [
+        ("summary.json", {"phases": None}, "summary.json: 'phases' is missing"),
+        ("summary.json", {"phases": {"1": {"steps": 3}}}, "summary.json: 'seconds' is missing"),
+        ("summary.json", {"phases": [3]}, "summary.json: 'steps' is missing"),
+        ("environment.json", {"commit": None}, "environment.json: 'commit' is missing"),
+        ("environment.json", {"data": {}}, "environment.json: 'data' is missing"),
+        ("environment.json", {"data": {"data": {}}}, "environment.json: 'sha256' is missing"),
+        ("evaluation/metrics.json", {"intervals": None}, "metrics.json: 'intervals' is missing"),
+        (
+            "evaluation/metrics.json",
+            {"intervals": {"top1": {"point": 0.5}}},
+            "metrics.json: 'low' is missing",
+        ),
+        ("evaluation/evaluation.json", {"input_sizes": None}, "'input_sizes' is missing"),
+        (
+            "evaluation/evaluation.json",
+            {"quality": {"bicubic": {"psnr": 3.0}}},
+            "evaluation.json: 'ssim' is missing",
+        ),
+    ],
+)
+def test_a_file_that_lacks_something_is_named(
+    tmp_path: Path, file: str, values: dict[str, Any], message: str
+) -> None:
+    change(write_run(tmp_path / "a") / file, **values)
+    with pytest.raises(EvaluationError, match=message):
+        results_page(tmp_path, "t")
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["summary.json", "environment.json", "evaluation/metrics.json", "evaluation/evaluation.json"],
+)
+@pytest.mark.parametrize("text", ["{", "[]", "3", "\xff", '{"a": 1}'])
+def test_a_damaged_file_is_an_error(tmp_path: Path, file: str, text: str) -> None:
+    (write_run(tmp_path / "a") / file).write_bytes(text.encode("latin-1"))
+    with pytest.raises(EvaluationError, match=Path(file).name):
+        results_page(tmp_path, "t")
