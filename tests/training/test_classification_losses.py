@@ -169,6 +169,22 @@ def test_easy_negatives_below_the_margin_do_not_count() -> None:
     assert logits.grad is not None and logits.grad.item() == 0.0
 
 
+def test_on_the_margin_the_gradient_is_finite() -> None:
+    """The square root of nothing has none."""
+    value, gradient = value_and_gradient(
+        Asymmetric(gamma_negative=0.5, clip=0.5).build(CLASSES, "multi"),
+        torch.zeros(1, 5),
+        torch.zeros(1, 5),
+    )
+    assert value < 1e-7 and torch.equal(gradient, torch.zeros(1, 5))
+
+
+def test_a_clip_without_labels_has_a_loss_however_flat_the_weights() -> None:
+    loss = DistributionBalanced(beta=0.0).build(CLASSES, "multi")
+    value, gradient = value_and_gradient(loss, torch.zeros(1, 5), torch.zeros(1, 5))
+    assert value > 0 and gradient.isfinite().all()
+
+
 def test_a_class_is_weighted_by_its_share_of_the_clip() -> None:
     """By hand: classes of 40, 10 and 2 clips."""
     counts = torch.tensor([40.0, 10.0, 2.0])

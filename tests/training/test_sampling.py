@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
+from accelerate import Accelerator
 
 from tinyvirat.datasets.batching import BatchPlan
+from tinyvirat.training.data import open_data
+from tinyvirat.training.phases import Segment
 from tinyvirat.training.sampling import repeat_factors
+
+from .small import RECIPE
 
 
 def test_factors_by_hand() -> None:
@@ -35,3 +44,24 @@ def test_a_rare_class_is_seen_as_often_as_its_factor_says() -> None:
     seen = np.array([(plan.order(epoch) >= 96).sum() for epoch in range(200)])
     assert seen.mean() == pytest.approx(4 * (0.25 / 0.04) ** 0.5, rel=0.02)
     assert len(set(range(100)) - set(plan.order(0))) == 0
+
+
+@pytest.mark.parametrize(("threshold", "red"), [(0.0, {14}), (1.0, {16, 17})])
+def test_training_repeats_the_clips_of_rare_classes(
+    clips: Path, threshold: float, red: set[int]
+) -> None:
+    """Of eight clips two are red: sqrt(4) times as many of the 14 of an epoch with repeats."""
+    phase: Any = SimpleNamespace(
+        name="3-classifier",
+        roles=("data",),
+        segments=(Segment(steps=28, batch=2),),
+        repeat_factor=threshold,
+    )
+    data = open_data(RECIPE, clips)
+    accelerator = Accelerator(cpu=True)
+    found = [batches["data"] for _, batches in data.batches(phase, 0, 28, accelerator)]
+    assert int(sum(batch.targets_BK[:, 2].sum() for batch in found)) in red
+    seeds = [seed for batch in found for seed in batch.seeds]
+    assert len(set(seeds)) == len(seeds) == 56  # none is seen twice in the same way
+    resumed = [batches["data"].seeds for _, batches in data.batches(phase, 19, 28, accelerator)]
+    assert resumed == [batch.seeds for batch in found[19:]]

@@ -53,7 +53,7 @@ def with_val(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def without_val(with_val: Path) -> Path:
-    """54 training clips, each of a source of its own: those of `train` and `val`, twice (from another frame on)."""
+    """54 training clips of as many sources: those of `train` and `val`, twice, begun elsewhere."""
     records = [
         replace(
             record,
