@@ -90,13 +90,15 @@ def resize(x: Tensor, size_HW: tuple[int, int], mode: Mode = "bicubic") -> Tenso
     height, width = x.shape[-2:]
     if (height, width) == tuple(size_HW):
         return x
-    planes_NHW = x.reshape(-1, height, width)
-    if x.dtype == torch.uint8:
-        at_once = max(1, PIXELS_AT_ONCE // max(height * width, size_HW[0] * size_HW[1]))
-        parts = [_resize_levels(part, size_HW, mode) for part in torch.split(planes_NHW, at_once)]
-        resized_NHW = torch.cat(parts) if len(parts) > 1 else parts[0]
+    if x.dtype != torch.uint8:
+        resized_NHW = _resize_floats(x.reshape(-1, height, width), size_HW, mode)
+    elif _is_frames(x) and _pillow_is_faster(x):
+        # Frames as decoders give them: Pillow takes their colours together, and nothing is moved.
+        frames_NHWC = x.movedim(-3, -1).reshape(-1, height, width, 3)
+        resized_NHWC = _in_parts(frames_NHWC, size_HW, mode)
+        return resized_NHWC.reshape(*x.shape[:-3], *size_HW, 3).movedim(-1, -3)
     else:
-        resized_NHW = _resize_floats(planes_NHW, size_HW, mode)
+        resized_NHW = _in_parts(x.reshape(-1, height, width), size_HW, mode)
     return resized_NHW.reshape(*x.shape[:-2], *size_HW)
 
 
@@ -267,30 +269,42 @@ def to_uint8(x: Tensor, value_range: tuple[float, float] = (-1.0, 1.0)) -> Tenso
     return levels.round_().clamp_(0.0, 255.0).to(torch.uint8)
 
 
-def _resize_levels(planes_NHW: Tensor, size_HW: tuple[int, int], mode: Mode) -> Tensor:
-    """Pillow's two passes on uint8 images: by Pillow itself where that is faster."""
-    axes = _axes(planes_NHW.shape[-2], planes_NHW.shape[-1], size_HW)
-    if planes_NHW.device.type == "cpu" and torch.get_num_threads() <= PILLOW_THREADS:
-        return _resize_by_pillow(planes_NHW, size_HW, mode, axes)
-    return _resize_by_products(planes_NHW, size_HW, mode, axes)
+def _in_parts(images: Tensor, size_HW: tuple[int, int], mode: Mode) -> Tensor:
+    """Resizes uint8 images (N, H, W) or (N, H, W, 3), some at a time."""
+    height, width = images.shape[1:3]
+    at_once = max(1, PIXELS_AT_ONCE // max(height * width, size_HW[0] * size_HW[1]))
+    axes = _axes(height, width, size_HW)
+    resize_part = _resize_by_pillow if _pillow_is_faster(images) else _resize_by_products
+    parts = [resize_part(part, size_HW, mode, axes) for part in torch.split(images, at_once)]
+    return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+
+def _pillow_is_faster(x: Tensor) -> bool:
+    return x.device.type == "cpu" and torch.get_num_threads() <= PILLOW_THREADS
+
+
+def _is_frames(x: Tensor) -> bool:
+    """Whether images (..., 3, H, W) lie in memory as (..., H, W, 3)."""
+    return x.ndim >= 3 and x.shape[-3] == 3 and x.movedim(-3, -1).is_contiguous()
 
 
 def _resize_by_pillow(
-    planes_NHW: Tensor, size_HW: tuple[int, int], mode: Mode, axes: tuple[int, ...]
+    images: Tensor, size_HW: tuple[int, int], mode: Mode, axes: tuple[int, ...]
 ) -> Tensor:
     """All images as one picture: one call an axis, in the order asked for."""
-    levels_NHW = planes_NHW.numpy()
+    levels: NDArray[np.uint8] = images.numpy()
     for axis in axes:
-        count, height, width = levels_NHW.shape
+        count, height, width, *colours = levels.shape
         if axis == -1:  # one above the other
-            picture = Image.fromarray(levels_NHW.reshape(count * height, width))
+            picture = Image.fromarray(levels.reshape(count * height, width, *colours))
             made = np.array(picture.resize((size_HW[1], count * height), FILTERS[mode]))
-            levels_NHW = made.reshape(count, height, size_HW[1])
+            levels = made.reshape(count, height, size_HW[1], *colours)
         else:  # side by side
-            picture = Image.fromarray(levels_NHW.swapaxes(0, 1).reshape(height, count * width))
+            beside = levels.swapaxes(0, 1).reshape(height, count * width, *colours)
+            picture = Image.fromarray(beside)
             made = np.array(picture.resize((count * width, size_HW[0]), FILTERS[mode]))
-            levels_NHW = made.reshape(size_HW[0], count, width).swapaxes(0, 1)
-    return torch.from_numpy(np.ascontiguousarray(levels_NHW))
+            levels = made.reshape(size_HW[0], count, width, *colours).swapaxes(0, 1)
+    return torch.from_numpy(np.ascontiguousarray(levels))
 
 
 def _resize_by_products(
