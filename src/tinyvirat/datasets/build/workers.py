@@ -10,6 +10,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -25,6 +26,7 @@ from tinyvirat.datasets.build.records import BuildError
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 HEARTBEAT_S = 0.5
+REACHED_S = 10.0
 
 _counter: Any = None
 """In a worker: the number that all of them add their progress to."""
@@ -161,13 +163,14 @@ class RayCluster:
         if ray.is_initialized():
             return
         try:
+            _check_reachable(address)
             ray.init(
                 address=None if address == "local" else address,
                 include_dashboard=False if address == "local" else None,
                 log_to_driver=False,
                 logging_level=logging.WARNING,
             )
-        except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
             raise BuildError(
                 f"no Ray cluster at {address!r} ({error}); start one with `ray start --head`, or "
                 "use --ray local"
@@ -203,6 +206,13 @@ class RayCluster:
             self._ray.exceptions.OutOfMemoryError,
         ) as error:
             return Crashed(str(error).partition("\n")[0])
+
+
+def _check_reachable(address: str) -> None:
+    """Raises `OSError` where nobody listens; Ray itself would wait for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), REACHED_S).close()
 
 
 def _guarded(function: Callable[[Job], Result], job: Job) -> Result | TinyviratError:
