@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 DISTRIBUTIONS = {
     "PIL": "pillow",
+    "cv2": "opencv-python-headless",
     "docstring_parser": "jsonargparse[signatures]",
     "yaml": "pyyaml",
 }
