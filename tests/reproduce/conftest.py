@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,16 @@ from tinyvirat.training.recipe import Recipe
 
 from ..datasets.published.stand_ins import write_hmdb51, write_tinyvirat, write_ucf101
 from .small import write_large
+
+ROOT = str(Path(__file__).parent.parent.parent)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _importable() -> Iterator[None]:
+    """Lets other processes import these tests by name."""
+    sys.path.append(ROOT)
+    yield
+    sys.path.remove(ROOT)
 
 
 @pytest.fixture(scope="session")
@@ -48,11 +59,12 @@ def _checked_once() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def hurried() -> Iterator[None]:
-    """Leaves out what takes longer than the training: drawing, and the count of operations."""
+    """Leaves out what takes longer than the training: drawing, counting operations, flushing."""
     patch = pytest.MonkeyPatch()
     patch.setattr("tinyvirat.training.run.draw_curves", lambda run: None)
     patch.setattr("tinyvirat.training.run.cost_of", lambda config, side, frames: Cost(0, 0.0))
     patch.setattr("tinyvirat.reproduce.estimate.cost_of", lambda config, side, frames: Cost(7, 0.5))
+    patch.setattr("os.fsync", lambda file: None)
     patch.setattr("tinyvirat.training.observe.Observer.draw", lambda *_: None)
     for name in (
         "reliability_picture",

@@ -8,6 +8,7 @@ from pathlib import Path
 from tinyvirat.datasets.manifest import ClipRecord, write_manifest
 from tinyvirat.reproduce.changes import Budget
 from tinyvirat.reproduce.plan import Plan, make_plan
+from tinyvirat.reproduce.sources import Sources
 from tinyvirat.video import write_video
 
 from ..datasets.published.stand_ins import picture
@@ -88,3 +89,10 @@ def write_large(folder: Path, clips: int = 4, frames: int = 8, side: int = 40) -
         )
     write_manifest(folder / "large.jsonl", records)
     return folder / "large.jsonl"
+
+
+def sources_of(manifest: Path) -> Sources:
+    """A manifest alone as what a plan is run on."""
+    return Sources(
+        data=manifest, sr_data=None, clips=8, sr_clips=8, tested=2, classes=3, digest="d"
+    )

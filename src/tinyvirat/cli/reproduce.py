@@ -129,8 +129,9 @@ def _say_estimate(found: Estimate, json: bool) -> None:
         return
     for row in found.rows:
         print(row.line)
+    runs = f"{found.trainings} run" + ("s" if found.trainings > 1 else "")
     print(
-        f"{found.trainings} runs in all, those that rows share counted once: about "
+        f"{runs} in all, those that rows share counted once: about "
         f"{duration(found.hours)} of training on one device ({found.basis}). Counted with "
         f"{found.clips[0]:,} training clips and {found.clips[1]:,} that give pairs; an iteration "
         "as three forward passes of what learns and one of what does not."

@@ -14,7 +14,7 @@ from tinyvirat.evaluation.arrays import BoolArray, FloatArray
 from tinyvirat.evaluation.metrics import MultiLabel, multi_label
 from tinyvirat.evaluation.prediction_file import read_predictions
 from tinyvirat.evaluation.predictions import Predictions
-from tinyvirat.evaluation.report import PREDICTIONS
+from tinyvirat.evaluation.report import METRICS, PREDICTIONS
 from tinyvirat.evaluation.resampled import F1, Accuracy, ResampledMetric
 from tinyvirat.evaluation.results import FACTS
 from tinyvirat.evaluation.significance import Difference, Interval, bootstrap, paired_difference
@@ -38,6 +38,8 @@ class F1Detail:
         published_macro: at logit 0.5, as the published code has it.
         published_samples: likewise.
         mean_average_precision: over the classes that test clips show.
+        tuned_macro: at thresholds tuned on held-out videos of the training split; None where a
+            recipe holds none out.
     """
 
     macro: float
@@ -47,6 +49,7 @@ class F1Detail:
     published_macro: float
     published_samples: float
     mean_average_precision: float | None
+    tuned_macro: float | None
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,7 @@ class _Tested:
 
     training: Training
     predictions: Predictions
+    metrics: Mapping[str, Any]
     facts: Mapping[str, Any]
 
 
@@ -209,7 +213,10 @@ def _tested(row: Row, plan: Plan, place: Place) -> dict[int, _Tested]:
         if is_done(Task(training, row.variant), place):
             folder = place.folder(training) / row.variant.folder
             found[seed] = _Tested(
-                training, read_predictions(folder / PREDICTIONS), _read(folder / FACTS)
+                training,
+                read_predictions(folder / PREDICTIONS),
+                _read(folder / METRICS),
+                _read(folder / FACTS),
             )
     return found
 
@@ -316,6 +323,7 @@ def _f1(by_seed: Mapping[int, _Tested]) -> F1Detail | None:
     ]
     if not scored:
         return None
+    tuned = [one.metrics["multi_label"]["f1_tuned"] for one in by_seed.values()]
     return F1Detail(
         macro=_mean([one.f1.macro for one in scored]) or 0.0,
         macro_present=_mean([one.f1.macro_present for one in scored]),
@@ -324,6 +332,7 @@ def _f1(by_seed: Mapping[int, _Tested]) -> F1Detail | None:
         published_macro=_mean([one.f1_published.macro for one in scored]) or 0.0,
         published_samples=_mean([one.f1_published.samples for one in scored]) or 0.0,
         mean_average_precision=_mean([one.mean_average_precision for one in scored]),
+        tuned_macro=_mean([None if one is None else one["macro"] for one in tuned]),
     )
 
 

@@ -92,30 +92,20 @@ def _seed_table(outcome: Outcome) -> Table:
 
 
 def _f1_table(outcome: Outcome) -> Table:
-    names = (
-        "macro",
-        "macro, classes present",
-        "micro",
-        "samples",
-        "macro, logit 0.5",
-        "samples, logit 0.5",
-        "mAP",
-    )
-    rows = tuple(
-        (
-            row.row,
-            row.f1.macro,
-            row.f1.macro_present,
-            row.f1.micro,
-            row.f1.samples,
-            row.f1.published_macro,
-            row.f1.published_samples,
-            row.f1.mean_average_precision,
-        )
-        for row in outcome.rows
-        if row.f1
-    )
-    columns = (Column("row"), *(Column(f"{name}, %", "percent") for name in names))
+    ways = {
+        "macro": "macro",
+        "macro_present": "macro, classes present",
+        "micro": "micro",
+        "samples": "samples",
+        "published_macro": "macro, logit 0.5",
+        "published_samples": "samples, logit 0.5",
+        "tuned_macro": "macro, tuned thresholds",
+        "mean_average_precision": "mAP",
+    }
+    known = [(row.row, row.f1) for row in outcome.rows if row.f1]
+    shown = [way for way in ways if any(getattr(f1, way) is not None for _, f1 in known)]
+    columns = (Column("row"), *(Column(f"{ways[way]}, %", "percent") for way in shown))
+    rows = tuple((name, *(getattr(f1, way) for way in shown)) for name, f1 in known)
     return Table("F1 in every way it could be meant", columns, rows)
 
 

@@ -1,18 +1,21 @@
 """Tasks in their order: one after another here, or side by side on several GPUs.
 
-Where there are several GPUs each gets one process, which does one task at a time and sees no other
-GPU. A task that fails takes with it only those that need it.
+Where there are several GPUs each gets one process, which does one task at a time, sees no other
+GPU, and writes its progress to `gpu-N.log` beside the runs. A task that fails takes with it only
+those that need it.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -67,8 +70,9 @@ def carry_out(
     free: Queue[str] = context.Queue()
     for device in devices:
         free.put(device)
+    given = (free, place.runs)
     try:
-        with ProcessPoolExecutor(len(devices), context, _take_device, (free,)) as pool:
+        with ProcessPoolExecutor(len(devices), context, _take_device, given) as pool:
             return _schedule(left, place, say, pool, len(devices), work)
     except BrokenProcessPool as error:
         raise ReproduceError(
@@ -77,9 +81,13 @@ def carry_out(
         ) from error
 
 
-def _take_device(free: Queue[str]) -> None:
-    """Gives a new process its GPU, before anything in it has looked for one."""
-    os.environ[VISIBLE] = free.get()
+def _take_device(free: Queue[str], runs: Path) -> None:
+    """Gives a new process its GPU, before anything in it has looked for one, and a log file."""
+    device = free.get()
+    os.environ[VISIBLE] = device
+    runs.mkdir(parents=True, exist_ok=True)
+    # Progress of several processes would be unreadable in one terminal.
+    sys.stderr = (runs / f"gpu-{device}.log").open("a", encoding="utf-8", buffering=1)
 
 
 class Here(Executor):
@@ -103,9 +111,9 @@ def _schedule(
     running: dict[Future[Any], Task] = {}
     count = len(left)
     while left or running:
-        for task in [one for one in left if one.needs in failed]:
-            left.remove(task)
-            failed[task] = Failure(task, None)
+        while (vain := next((one for one in left if one.needs in failed), None)) is not None:
+            left.remove(vain)
+            failed[vain] = Failure(vain, None)
         busy = {*left, *running.values()}
         ready = next((one for one in left if one.needs not in busy), None)
         if ready is not None and len(running) < places:
@@ -117,6 +125,8 @@ def _schedule(
         for future in done:
             task = running.pop(future)
             error = future.exception()
+            if isinstance(error, BrokenProcessPool):
+                raise error
             if error is not None:
                 failed[task] = Failure(task, error)
                 say(f"failed: {task.words}: {error}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from tinyvirat.datasets.manifest import read_manifest
 from tinyvirat.evaluation.evaluate import predict, quality
 from tinyvirat.evaluation.report import report_on, write_report
 from tinyvirat.evaluation.results import FACTS, SUMMARY
+from tinyvirat.evaluation.tuning import thresholds_of
 from tinyvirat.models.inference import Inference
 from tinyvirat.models.saved import DESCRIPTION, load_model
 from tinyvirat.reproduce.errors import ReproduceError
@@ -162,7 +164,14 @@ def _test(training: Training, variant: Variant, place: Place) -> None:
     if variant == Variant():
         found = quality(inference, manifest, "test", cache=frames)
     out = folder / variant.folder
-    write_report(out, report_on(predictions), predictions)
+    spec = inference.spec
+    report = report_on(
+        predictions,
+        tuned=thresholds_of(spec) if spec.multi_label else None,
+        temperature=spec.temperature,
+        training_clips=Counter(x for record in manifest.of("train") for x in record.labels),
+    )
+    write_report(out, report, predictions)
     facts = {
         "run": str(folder),
         "manifest": str(manifest.path),

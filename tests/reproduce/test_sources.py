@@ -1,0 +1,133 @@
+"""What a plan is run on: manifests of folders, and what is missing before work begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tinyvirat.common.errors import TinyviratError
+from tinyvirat.datasets.health.quarantine import quarantine_file
+from tinyvirat.reproduce.errors import ReproduceError
+from tinyvirat.reproduce.plan import make_plan
+from tinyvirat.reproduce.run import Order, reproduce
+from tinyvirat.reproduce.sources import WEIGHTS, check_weights, open_sources
+
+from .small import small_plan
+
+MANIFESTS = {
+    "table2": "tinyvirat.jsonl",
+    "table3": "hmdb51_split1.jsonl",
+    "table4": "ucf101_split1.jsonl",
+}
+
+
+@pytest.mark.parametrize("table", MANIFESTS)
+def test_a_data_sets_folder_becomes_a_manifest(roots: dict[str, Path], table: str) -> None:
+    row = "i3d" if table == "table2" else "i3d_112"
+    plan, root = small_plan(table, row), roots[table]
+    found = open_sources(plan, root, None)
+    assert found.data == root / MANIFESTS[table]
+    assert (found.clips, found.sr_clips) == (found.clips, found.clips)
+    assert found.tested > 0 and found.clips > 0
+    written = found.data.stat().st_mtime_ns
+    assert open_sources(plan, root, None) == found  # the second time it is only read
+    assert found.data.stat().st_mtime_ns == written
+    assert open_sources(plan, found.data, None) == found
+
+
+def test_the_official_classes_are_the_networks(roots: dict[str, Path]) -> None:
+    assert open_sources(small_plan("table2", "i3d"), roots["table2"], None).classes == 26
+
+
+def test_pairs_come_from_larger_clips(roots: dict[str, Path]) -> None:
+    plan = small_plan("table2", "i3d_prog_dvsr")
+    found = open_sources(plan, roots["table2"], roots["large"])
+    assert (found.sr_data, found.sr_clips) == (roots["large"], 4)
+    alone = open_sources(small_plan("table2", "i3d"), roots["table2"], None)
+    assert found.digest != alone.digest
+
+
+def test_tiny_clips_give_no_pairs(roots: dict[str, Path]) -> None:
+    plan = small_plan("table2", "i3d", "i3d_prog_dvsr")
+    with pytest.raises(ReproduceError, match=r"the rows i3d_prog_dvsr learn .*--sr-data") as told:
+        open_sources(plan, roots["table2"], None)
+    assert "--rows" in str(told.value)
+
+
+def test_other_data_and_other_quarantine_are_other_runs(
+    roots: dict[str, Path], tmp_path: Path
+) -> None:
+    plan = small_plan("table4", "i3d_112")
+    first = open_sources(plan, roots["table4"], None)
+    beside = quarantine_file(first.data)
+    text = first.data.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    try:
+        first.data.write_text("\n".join(reversed(lines)) + "\n", encoding="utf-8")
+        assert open_sources(plan, first.data, None).digest != first.digest
+        first.data.write_text(text, encoding="utf-8")
+        assert open_sources(plan, first.data, None).digest == first.digest
+        beside.write_text("", encoding="utf-8")
+        assert open_sources(plan, first.data, None).digest != first.digest
+    finally:
+        first.data.write_text(text, encoding="utf-8")
+        beside.unlink(missing_ok=True)
+
+
+def test_a_folder_for_a_table_of_manifests(tmp_path: Path) -> None:
+    with pytest.raises(ReproduceError, match="is a folder; ut_interaction takes a manifest"):
+        open_sources(make_plan("ut_interaction", rows=["high"]), tmp_path, None)
+
+
+def test_a_folder_that_is_not_the_data_set(tmp_path: Path) -> None:
+    with pytest.raises(TinyviratError, match=str(tmp_path)):
+        open_sources(small_plan("table4", "i3d_112"), tmp_path, None)
+    with pytest.raises(TinyviratError, match=r"nowhere\.jsonl"):
+        open_sources(small_plan("table4", "i3d_112"), tmp_path / "nowhere.jsonl", None)
+
+
+class TestWeights:
+    @pytest.fixture(autouse=True)
+    def _empty_cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TINYVIRAT_CACHE", str(tmp_path / "cache"))
+
+    def test_all_that_is_missing_is_told_at_once(self) -> None:
+        plan = make_plan("table2", rows=["i3d", "resnet50"])
+        with pytest.raises(ReproduceError) as told:
+            check_weights(plan)
+        said = str(told.value)
+        assert "the weights i3d-charades, resnet50-kinetics are not here" in said
+        assert "(i3d-charades: rows i3d)" in said
+        assert "--layout pytorch-i3d" in said and "--name i3d-charades" in said
+        assert "--set weights=i3d-kinetics400" in said
+
+    def test_every_table_says_how_to_get_its_weights(self) -> None:
+        plans = [make_plan("table2"), make_plan("table4", rows=["i3d_112"])]
+        wanted = {row.recipe.weights for plan in plans for row in plan.rows}
+        assert wanted == set(WEIGHTS)
+
+    def test_fetched_weights(self) -> None:
+        with pytest.raises(ReproduceError, match="tinyvirat weights fetch i3d-kinetics400"):
+            check_weights(make_plan("ut_interaction", rows=["high"]))
+
+    def test_fresh_ones_need_nothing(self) -> None:
+        check_weights(make_plan("table4", rows=["i3d_112"], changes=["weights=null"]))
+
+    def test_it_is_looked_at_before_work_begins(
+        self, roots: dict[str, Path], tmp_path: Path
+    ) -> None:
+        plan = make_plan("table4", rows=["i3d_112"])
+        with pytest.raises(ReproduceError, match="i3d-charades"):
+            reproduce(plan, Order(roots["table4"], tmp_path / "out"), lambda text: None)
+        assert not (tmp_path / "out").exists()
+
+
+def test_it_is_not_started_several_times(
+    roots: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ReproduceError, match="without accelerate launch"):
+        reproduce(
+            small_plan("table4", "i3d_112"), Order(roots["table4"], tmp_path), lambda text: None
+        )
