@@ -21,6 +21,7 @@ Kind = Literal[
     "frames",
     "blank",
     "leak",
+    "near-leak",
     "frozen",
     "duplicate",
     "near-duplicate",
@@ -129,7 +130,8 @@ def _counts(report: HealthReport, rows: Sequence[Quarantined]) -> Table:
     from tinyvirat.evaluation.tables import Column, Table
 
     listed = Counter(row.reason for row in rows)
-    chosen = [kind for kind in KINDS if kind != "near-duplicate" or report.options.near is not None]
+    near = report.options.near is not None
+    chosen = [kind for kind in KINDS if near or not kind.startswith("near-")]
     return Table(
         f"{report.clips} clips in {report.files} files, {report.frames} frames",
         (
@@ -143,9 +145,12 @@ def _counts(report: HealthReport, rows: Sequence[Quarantined]) -> Table:
 
 
 def _problems(report: HealthReport) -> Table:
+    """The worst first."""
+    from tinyvirat.datasets.health.problems import KINDS
     from tinyvirat.evaluation.tables import Column, Table
 
-    shown = report.problems[:MOST_SHOWN]
+    kinds = list(KINDS)
+    shown = sorted(report.problems, key=lambda one: kinds.index(one.kind))[:MOST_SHOWN]
     left = len(report.problems) - len(shown)
     return Table(
         "What was found",

@@ -58,7 +58,7 @@ def test_what_is_planted_is_found_and_nothing_else(clips: Clips, name: str) -> N
 
 def test_every_kind_is_planted_and_known_to_the_command_line() -> None:
     planted = {kind for _, found in PLANTED.values() for kinds in found.values() for kind in kinds}
-    assert planted == set(KINDS) - {"near-duplicate"}
+    assert planted == set(KINDS) - {"near-duplicate", "near-leak"}
     assert set(get_args(Kind)) == set(KINDS) | {"none"}
     assert set(DEFAULT_QUARANTINE) < set(KINDS)
 
@@ -117,6 +117,20 @@ def test_nearly_the_same_is_found_when_asked_for(clips: Clips) -> None:
     manifest = written(folder, records)
     assert kinds_found(manifest) == {}
     assert kinds_found(manifest, replace(QUICK, near=12)) == {"large": ["near-duplicate"]}
+    # A third one in another split counts more, however near the second is.
+    third = np.roll(small, 1, axis=2)
+    write_video(folder / "third.mp4", third, records[3].fps)
+    records[-1] = replace(records[-1], split="val", source="large")
+    third_record = replace(records[3], id="third", path="third.mp4", source="third")
+    manifest = written(folder, [*records, third_record])
+    found = check(opened(manifest), replace(QUICK, near=40), workers=0).report.problems
+    near = {problem.id: problem for problem in found if "clip0" not in (problem.other or "")}
+    assert {problem.kind for problem in near.values()} == {"near-leak"}
+    assert {clip: problem.other for clip, problem in near.items()} == {
+        "clip03": "large",
+        "third": "large",
+    }
+    assert "bits from 'large', which is in val; this one is in train" in near["third"].detail
 
 
 def test_clips_of_one_file_are_measured_by_span_and_window(clips: Clips) -> None:

@@ -31,7 +31,8 @@ def duplicates(records: Sequence[ClipRecord], facts: Sequence[ClipFacts]) -> Ite
     for group in groups.values():
         original, *copies = sorted(group, key=lambda record: KEPT_FIRST.index(record.split))
         for copy in copies:
-            yield _problem(copy, original, "duplicate", "the same frames as")
+            kind = "duplicate" if copy.split == original.split else "leak"
+            yield _problem(copy, original, kind, "the same frames as")
 
 
 def near_duplicates(
@@ -39,7 +40,8 @@ def near_duplicates(
 ) -> Iterator[Problem]:
     """Clips that look like another one: resized, compressed again, or of the same static scene.
 
-    A sign, not a proof: a fixed camera gives nearly the same picture again and again.
+    A sign, not a proof: a fixed camera gives nearly the same picture again and again. A clip that
+    is near to one of another split is told of that, else of the nearest of its own.
 
     Args:
         records: the clips.
@@ -51,21 +53,28 @@ def near_duplicates(
         for n, fact in enumerate(facts)
         if fact.thumbnail is not None and fact.contrast >= BLANK_CONTRAST
     ]
+    # Originals come before their copies.
+    chosen.sort(key=lambda n: KEPT_FIRST.index(records[n].split))
     signs_NB = _signs([facts[n].thumbnail or "" for n in chosen])
-    for first, second, apart in _pairs_within(signs_NB, distance):
-        one, other = records[chosen[first]], records[chosen[second]]
-        if facts[chosen[first]].content == facts[chosen[second]].content:
+    content_N = np.unique([facts[n].content or "" for n in chosen], return_inverse=True)[1]
+    split_N = np.array([KEPT_FIRST.index(records[n].split) for n in chosen])
+    for row, apart_N in _distances(signs_NB):
+        unequal_N = content_N[:row] != content_N[row]
+        near = np.flatnonzero((apart_N <= distance) & unequal_N)
+        if len(near) == 0:
             continue
-        original, copy = sorted((one, other), key=lambda r: KEPT_FIRST.index(r.split))
-        where = "" if one.split == other.split else f" (of {original.split})"
-        detail = f"differs in {apart} of {signs_NB.shape[1]} bits from {original.id!r}{where}"
-        yield Problem("near-duplicate", copy.id, detail, original.id)
+        elsewhere = near[split_N[near] != split_N[row]]
+        kind = "near-leak" if len(elsewhere) else "near-duplicate"
+        choice = elsewhere if len(elsewhere) else near
+        nearest = int(choice[np.argmin(apart_N[choice])])
+        copy, original = records[chosen[row]], records[chosen[nearest]]
+        bits = f"differs in {apart_N[nearest]:.0f} of {signs_NB.shape[1]} bits from"
+        yield _problem(copy, original, kind, bits)
 
 
 def _problem(copy: ClipRecord, original: ClipRecord, kind: str, words: str) -> Problem:
     detail = f"{words} {original.id!r}"
     if copy.split != original.split:
-        kind = "leak"
         detail += f", which is in {original.split}; this one is in {copy.split}"
     if set(copy.labels) != set(original.labels):
         names = [", ".join(record.labels) or "no label" for record in (copy, original)]
@@ -81,15 +90,12 @@ def _signs(thumbnails: Sequence[str]) -> NDArray[np.float32]:
     return np.unpackbits(np.stack(packed), axis=1).astype(np.float32) * 2.0 - 1.0
 
 
-def _pairs_within(signs_NB: NDArray[np.float32], distance: int) -> Iterator[tuple[int, int, int]]:
-    """For every row that has an earlier one near, the nearest of those: (earlier, row, bits)."""
+def _distances(signs_NB: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """For every row but the first the number of bits in which it differs from each before it."""
     for begin in range(0, len(signs_NB), ROWS):
         rows = signs_NB[begin : begin + ROWS]
         apart = (signs_NB.shape[1] - rows @ signs_NB[: begin + len(rows)].T) / 2.0
-        for number, line in enumerate(apart):
+        for number in range(len(rows)):
             row = begin + number
-            if row == 0:
-                continue
-            nearest = int(np.argmin(line[:row]))
-            if line[nearest] <= distance:
-                yield nearest, row, round(float(line[nearest]))
+            if row:
+                yield row, apart[number, :row]
