@@ -25,6 +25,9 @@ from tinyvirat.video import VideoError, VideoWriter
 from tinyvirat.video.planes import Colours, PlaneClip, PlaneReader, Planes, Windows
 from tinyvirat.video.writer import FASTEST, SLOWEST
 
+# Clips are data: of what the source shows, as little as possible is to be lost. This keeps 47 dB of
+# brightness (rendered scenes; 42 dB of RGB in VIRAT's clip). At the same distortion, `superfast`
+# would take two fifths more time for files smaller by 6 % (VIRAT's clip) to 40 % (rendered scenes).
 PRESET = "ultrafast"
 QUANTISER = 14
 WAITING_BYTES = 4 << 20

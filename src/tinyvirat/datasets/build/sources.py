@@ -18,6 +18,7 @@ from tinyvirat.datasets.build.records import BuildError, PlannedVideo, Trouble
 from tinyvirat.datasets.folder import SUFFIXES
 from tinyvirat.datasets.tubes import BuildRules, VideoPlan, plan_video, splits_of
 from tinyvirat.video import VideoError
+from tinyvirat.video.planes import PlaneReader
 
 FORMATS_REMEDY = "name the format (--format), or a folder with only one of them"
 
@@ -104,8 +105,6 @@ def plan_source(job: PlanJob) -> PlannedVideo:
     """
     name, frame_size = job.files.clip, None
     if job.video is not None:
-        from tinyvirat.video.planes import PlaneReader
-
         try:
             with PlaneReader(job.video, threads=1) as reader:
                 frame_size = (reader.width, reader.height)
