@@ -34,6 +34,8 @@ SHEET_WIDTH, SHEET_CAPTION = 5.0, 0.24  # inches
 # Height in pixels to which a strip's frames are enlarged, whole pixel by whole pixel.
 STRIP_HEIGHT = 96
 TINY = (10.0, 128.0)
+BINS_A_DECADE = 12
+MANY = 150
 WORDS = {"box": "actor's box", "window": "window around the actor"}
 
 
@@ -73,16 +75,21 @@ def actor_ratio_picture(path: Path, actors: ActorSizes) -> Path:
         path: the PNG file to write.
         actors: their sizes.
     """
+    from matplotlib.ticker import MaxNLocator, NullFormatter
+
     percent_N = np.array([100.0 * one.ratio for one in actors.sizes])
-    low, high = np.log10(percent_N.min()), np.log10(percent_N.max())
-    edges = np.logspace(low - 0.05, high + 0.05, 31)
+    # Whole decades, so that two data sets can be laid side by side.
+    low, high = np.floor(np.log10(percent_N.min())), np.floor(np.log10(percent_N.max())) + 1.0
+    edges = np.logspace(low, high, 1 + round(BINS_A_DECADE * float(high - low)))
     with _figure(path, (6.0, 3.6)) as figure:
         axes = figure.subplots()
         axes.hist(percent_N, edges.tolist(), color=INK, edgecolor="white", linewidth=0.5)
         mean = float(percent_N.mean())
         axes.axvline(mean, color=SECOND, linewidth=1.6)
-        axes.set_xscale("log")
+        axes.set(xscale="log", xlim=(edges[0], edges[-1]))
         axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel=f"{WORDS[actors.measure]}, % of the frame's area", ylabel="clips")
         title = f"mean {mean:.2g} % (line), {len(percent_N)} clips"
         axes.set_title(title + _left_out(actors), fontsize=10)
@@ -103,7 +110,8 @@ def actor_size_picture(path: Path, actors: ActorSizes) -> Path:
     spread_N = np.exp(np.random.default_rng(0).uniform(-0.03, 0.03, len(frame_N)))
     with _figure(path, (6.0, 4.6)) as figure:
         axes = figure.subplots()
-        axes.scatter(frame_N * spread_N, actor_N, s=7, color=INK, alpha=0.35, linewidths=0)
+        size, alpha = (7.0, 0.35) if len(actor_N) > MANY else (18.0, 0.9)
+        axes.scatter(frame_N * spread_N, actor_N, size, INK, alpha=alpha, linewidths=0)
         across = (float(frame_N.min()) / 1.5, float(frame_N.max()) * 1.5)
         down = (min(float(actor_N.min()), TINY[0]) / 1.3, max(float(actor_N.max()), TINY[1]) * 1.3)
         axes.set(xscale="log", yscale="log", xlim=across, ylim=down)
