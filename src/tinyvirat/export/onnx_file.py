@@ -13,6 +13,7 @@ from onnxscript import ir
 from torch.export import ExportedProgram
 
 from tinyvirat import __version__
+from tinyvirat.export.program import without_stack_traces
 from tinyvirat.models.engines import INPUT, KEY, OUTPUT
 
 OPSET = 20
@@ -44,7 +45,7 @@ def _converted(program: ExportedProgram) -> ir.Model:
     level = logger.level
     logger.setLevel(logging.ERROR)  # it says that torchvision, which nothing here needs, is absent
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), without_stack_traces():
             warnings.simplefilter("ignore")
             converted = torch.onnx.export(
                 program,

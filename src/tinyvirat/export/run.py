@@ -153,12 +153,17 @@ def _check_needs(format: Format) -> None:
 
 
 def _inputs(spec: ModelSpec, frame_size: tuple[int, int] | None) -> list[FrameInput]:
-    if frame_size is None:
-        return prepared_inputs(spec)
     try:
+        if frame_size is None:
+            return prepared_inputs(spec)
         return [FrameInput(spec.sampler.length, *frame_size, prepared=False)]
     except ValueError as error:
-        raise ExportError(f"--frame-size cannot be: {error}") from error
+        what = (
+            "the model's clips cannot be exported"
+            if frame_size is None
+            else "--frame-size cannot be"
+        )
+        raise ExportError(f"{what}: {error}") from error
 
 
 def _paths(

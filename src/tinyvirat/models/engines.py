@@ -1,13 +1,15 @@
 """Exported files that answer instead of PyTorch: ONNX Runtime and OpenVINO.
 
 `tinyvirat export` writes them. Such a file is alone enough: the model's description is in it. What
-is read is trusted for nothing; neither format holds code, and external data is not followed. There
-is no reader for `.pt2` here: `torch.export.load` can execute what such a file holds.
+is read is trusted for nothing; neither format holds code, and ONNX Runtime does not let a file name
+another outside its folder. There is no reader for `.pt2` here: `torch.export.load` can execute what
+such a file holds.
 """
 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ from torch import Tensor
 
 from tinyvirat import __version__
 from tinyvirat.common.pixels import to_uint8
-from tinyvirat.common.plain import from_plain, to_plain
+from tinyvirat.common.plain import PlainDataError, from_plain, to_plain
 from tinyvirat.models.preprocess import MAX_SIDE
 from tinyvirat.models.saved import (
     DESCRIPTION,
@@ -198,7 +200,18 @@ def open_exported(path: Path, *, precision: torch.dtype = torch.float32) -> Expo
             "torch.export.load where its origin is trusted"
         )
     spec, digest, takes = read_metadata(text, path)
-    return Exported(path, spec, digest, takes, run)
+
+    def checked(frames_BTHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+        logits_BK = run(frames_BTHWC)
+        wanted = (len(frames_BTHWC), len(spec.labels))
+        if logits_BK.shape != wanted or logits_BK.dtype != np.float32:
+            raise EngineError(
+                f"{path}: gave {logits_BK.dtype} logits of shape {logits_BK.shape}, not float32 of "
+                f"{wanted}; damaged, or not a file of `tinyvirat export`"
+            )
+        return logits_BK
+
+    return Exported(path, spec, digest, takes, checked)
 
 
 def metadata(spec: ModelSpec, weights_sha256: str, takes: FrameInput) -> str:
@@ -229,7 +242,10 @@ def read_metadata(text: str | None, path: Path) -> tuple[ModelSpec, str, FrameIn
     except (ValueError, RecursionError, TypeError, KeyError) as error:
         raise EngineError(f"{path}: its description is damaged: {error!r:.80}") from error
     spec, digest = spec_from_json(described, path)
-    return spec, digest, from_plain(FrameInput, fields, where=f"{path}: input")
+    try:
+        return spec, digest, from_plain(FrameInput, fields, where=f"{path}: input")
+    except PlainDataError as error:
+        raise EngineError(str(error)) from error
 
 
 def _onnx(path: Path, precision: torch.dtype) -> tuple[str | None, Runner]:
@@ -245,7 +261,7 @@ def _onnx(path: Path, precision: torch.dtype) -> tuple[str | None, Runner]:
     options.log_severity_level = 4  # what goes wrong is raised, and said once
     try:
         session = onnxruntime.InferenceSession(
-            path, sess_options=options, providers=["CPUExecutionProvider"]
+            path, sess_options=options, providers=["CPUExecutionProvider"], enable_fallback=False
         )
     except Exception as error:  # its exceptions have no base of their own
         raise _unreadable(path, error) from error
@@ -288,15 +304,16 @@ def _openvino(path: Path, precision: torch.dtype) -> tuple[str | None, Runner]:
         ]
         _check_names(path, *names)
         compiled = core.compile_model(model, "CPU", settings)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:  # ValueError: text that is not UTF-8
         raise _unreadable(path, error) from error
+    one_at_a_time = threading.Lock()
 
     def run(frames_BTHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
         try:
-            logits_BK: NDArray[np.float32] = compiled({INPUT: frames_BTHWC})[OUTPUT]
+            with one_at_a_time:  # its memory for the answer is used again by the next clips
+                return np.array(compiled({INPUT: frames_BTHWC})[OUTPUT])
         except RuntimeError as error:
             raise _failed(path, error) from error
-        return np.array(logits_BK)  # the engine's own memory is used again by the next clips
 
     return text, run
 
