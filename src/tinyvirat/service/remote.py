@@ -41,6 +41,12 @@ def open_remote(path: Path, limits: Limits) -> VideoReader:
     return VideoReader(path, RemoteSource(path, limits))
 
 
+def command(path: Path, limits: Limits) -> list[str]:
+    """What starts the process that decodes."""
+    module = "tinyvirat.service.child"
+    return [sys.executable, "-m", module, str(path.absolute()), json.dumps(asdict(limits))]
+
+
 class RemoteSource:
     """The frames of a video, decoded by `tinyvirat.service.child`.
 
@@ -54,10 +60,7 @@ class RemoteSource:
         self._count: int | None = None
         self._expired = False
         self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "tinyvirat.service.child"),
-                *(str(path), json.dumps(asdict(limits))),
-            ],
+            command(path, limits),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
