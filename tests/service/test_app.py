@@ -212,8 +212,11 @@ def test_only_so_many_at_once(client: Client, recognizer: ActionRecognizer, clip
         assert [first.result(60).status_code, second.result(60).status_code] == [200, 200]
         assert slow.most == 1
         assert service.get("/health").json() | {"version": ""} == {
-            "status": "ok", "model": "tiny", "version": "",
-            "under_way": 0, "answered": 2,
+            "status": "ok",
+            "model": "tiny",
+            "version": "",
+            "under_way": 0,
+            "answered": 2,
         }
         assert service.post("/recognize", files=sent(clip)).status_code == 200, "places come free"
 
