@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from tinyvirat.cli import main
 from tinyvirat.common.pixels import to_float
 from tinyvirat.models import engines
 from tinyvirat.models import inference as inference_module
 from tinyvirat.models.engines import EngineError, Exported, FileEngine, FrameInput
 from tinyvirat.models.inference import Inference, open_inference
 from tinyvirat.models.saved import ModelError, load_model, replace_description
+from tinyvirat.video import write_video
 
 from .conftest import SIDES
 from .small import FRAMES
@@ -101,6 +104,24 @@ def test_levels_reach_the_file_as_they_were() -> None:
     engine.logits(to_float(frames_BTHWC.permute(0, 4, 1, 2, 3)))
     assert seen[0].dtype == np.uint8 and seen[0].flags.c_contiguous
     assert np.array_equal(seen[0], frames_BTHWC.numpy())
+
+
+def test_recognize_through_an_engine(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command gives the rows it gives without; from a file alone too."""
+    clip = tmp_path / "clip.mp4"
+    write_video(clip, np.concatenate(windows((20, 30), (20, 30))), Fraction(10))
+    file = exported / "exported" / "model-24px.xml"
+    rows = {}
+    for model, engine in ((exported, "torch"), *((exported, e) for e in ENGINES), (file, "torch")):
+        words = ["recognize", str(clip), "--model", str(model), "--engine", engine, "--json"]
+        assert main([*words, "--device", "cpu", "--precision", "float32"]) == 0
+        rows[str(model) + engine] = json.loads(capsys.readouterr().out)
+    wanted, *others = rows.values()
+    for row in others:
+        assert row["scores"] == pytest.approx(wanted["scores"], abs=1e-4)
+        assert row | {"scores": 0} == wanted | {"scores": 0}
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -25,6 +25,7 @@ def recognize(
     render: bool = False,
     input_size: int | None = None,
     top: int = 3,
+    engine: Literal["torch", "onnx", "openvino"] = "torch",
     device: str = "auto",
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     json: bool = False,
@@ -33,12 +34,13 @@ def recognize(
 
     Args:
         path: a video file, or a folder that is searched for videos with all its sub-folders.
-        model: a model's or a run's folder, or the name of fetched weights.
+        model: a model's or a run's folder, the name of fetched weights, or an exported file.
         out: folder for `predictions.jsonl` and the pictures.
         render: draw input, enlarged clip and attention map, as a picture and as a video, into OUT.
         input_size: make clips this many pixels small first, to see what is still recognised.
         top: how many labels the table shows for each clip.
-        device: where to compute; auto takes a GPU where there is one.
+        engine: what computes; onnx and openvino need the model exported (`tinyvirat export`).
+        device: where PyTorch computes; auto takes a GPU where there is one.
         precision: number format of the network; auto takes the fastest that is safe.
         json: print the result rows as JSON lines instead of a table.
     """
@@ -53,7 +55,9 @@ def recognize(
         )
     from tinyvirat.recognition.load import load
 
-    recognizer = load(model, device=device, precision=precision, input_size=input_size)
+    recognizer = load(
+        model, device=device, precision=precision, input_size=input_size, engine=engine
+    )
     failed = 0
     predictions = []
     for video in _progress(videos):

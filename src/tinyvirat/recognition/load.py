@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tinyvirat.models.inference import Inference
-from tinyvirat.models.saved import ModelError, ModelSpec, load_model, model_folder
+from tinyvirat.models.engines import EngineName
+from tinyvirat.models.inference import Inference, open_inference
+from tinyvirat.models.saved import ModelError, ModelSpec
 from tinyvirat.recognition.results import Prediction
 from tinyvirat.video import VideoReader, open_video
 
@@ -23,29 +24,30 @@ def load(
     device: str = "auto",
     precision: str = "auto",
     input_size: int | None = None,
+    engine: EngineName = "torch",
 ) -> ActionRecognizer:
     """Loads a model so that it recognises videos.
 
     Args:
-        name: a model's folder, a run's folder, or the name of fetched weights.
+        name: a model's folder, a run's folder, the name of fetched weights, or a file written by
+            `tinyvirat export`, `.onnx` or `.xml`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
         precision: `auto` (the fastest that is safe), `float32`, `bfloat16` or `float16`.
         input_size: make every clip this many pixels small first, to see what the model still
             recognises; None takes the model's own input size.
+        engine: what computes: `torch`, or `onnx` or `openvino` for a model that was exported.
 
     Raises:
-        ModelError: no such model, a damaged one, or an `input_size` that cannot be.
+        ModelError: no such model, a damaged one, an `input_size` that cannot be, or an engine that
+            cannot be used.
     """
-    model = load_model(model_folder(str(name)))
-    preprocess = model.spec.preprocess
+    inference = open_inference(name, engine=engine, device=device, precision=precision)
     if input_size is not None:
         try:
-            preprocess = preprocess.at(input_size)
+            inference.preprocess = inference.preprocess.at(input_size)
         except ValueError as error:
             raise ModelError(f"input_size {input_size} cannot be: {error}") from error
-    recognizer = ActionRecognizer(Inference(model, device=device, precision=precision))
-    recognizer.inference.preprocess = preprocess
-    return recognizer
+    return ActionRecognizer(inference)
 
 
 class ActionRecognizer:
