@@ -222,6 +222,20 @@ class TestChoosing:
         assert joint is not None and joint.lambda_sparsity == 0.25
         assert joint.mask_to_grey
 
+    def test_changes_win_over_what_a_row_sets(self) -> None:
+        made = make_plan("table4", rows=["end_to_end_14"], changes=["phase1.batch=[7]"])
+        phase1 = made.rows[0].recipe.phase1
+        assert phase1 is not None and (phase1.epochs, phase1.batch) == ((500.0,), (7,))
+
+    def test_all_rows_come_once_before_the_next_seed(self) -> None:
+        made = make_plan("table4", rows=["i3d_112", "bicubic_14"], seeds=2)
+        assert [(row.key, seed) for row, seed, _ in made.tested] == [
+            ("i3d_112", 0),
+            ("bicubic_14", 0),
+            ("i3d_112", 1),
+            ("bicubic_14", 1),
+        ]
+
     def test_a_pattern_of_no_row_is_a_mistake(self) -> None:
         with pytest.raises(ReproduceError, match="no row is called"):
             make_plan("table4", rows=["i3d_112"], changes=["resnet*:clips.flip=0"])

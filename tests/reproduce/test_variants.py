@@ -73,6 +73,9 @@ def test_a_map_in_a_random_place(x_BCTHW: torch.Tensor) -> None:
         assert torch.equal(mine.flatten().sort().values, theirs.flatten().sort().values)
     shifts = [_shift(m, t) for m, t in zip(moved[1], learnt[1], strict=True)]
     assert shifts[0] != shifts[1]  # each clip has a place of its own
+    for mine, theirs, by in zip(moved[1], learnt[1], shifts, strict=True):
+        assert torch.equal(mine, theirs.roll(by, dims=(1, 2, 3)))
+    assert all(any(by[axis] for by in shifts) for axis in range(3))  # in time, down and across
     again = MovedMap(network.super_resolution)(x_BCTHW)
     assert torch.equal(again.attention_B1THW, moved.attention_B1THW)
 

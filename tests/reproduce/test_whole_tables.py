@@ -11,6 +11,7 @@ import pytest
 from tinyvirat.cli import main
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.evaluation.paper import PAPER_TABLES
+from tinyvirat.evaluation.prediction_file import read_predictions
 from tinyvirat.evaluation.results import find_results
 from tinyvirat.reproduce import work
 from tinyvirat.reproduce.estimate import Speed, estimate
@@ -96,19 +97,33 @@ def test_the_page_holds_the_papers_rows_and_ours(run: Run, out: Path, table: str
     assert [row["row"] for row in data["rows"]] == [row.row for row in done.outcome.rows]
 
 
-def test_runs_that_rows_share_are_made_once(run: Run, out: Path) -> None:
-    run("table4")
-    folders = [path.name for path in (out / "runs").iterdir()]
-    for name in ("i3d-112", "super-resolution-prog-dvsr-4", "i3d-prog-dvsr-attention-14"):
-        # Table III's, on other data, are the second.
-        digests = {folder for folder in folders if folder.startswith(f"{name}-seed0")}
-        assert len(digests) <= 5
+def test_runs_that_rows_share_are_made_once(run: Run) -> None:
     rows = {row.row: row for row in run("table4").outcome.rows}
     assert rows["bicubic_14"].runs == rows["i3d_112"].runs
     assert rows["attention_at_test_14"].runs == rows["prog_dvsr_attention_14"].runs
     assert rows["prog_dvsr_14"].runs[0] == rows["prog_dvsr_attention_14"].runs[0]
     assert rows["prog_dvsr_14"].runs[0] != rows["end_to_end_14"].runs[0]
     assert rows["prog_dvsr_14"].runs[1:] != rows["prog_dvsr_attention_14"].runs[1:]
+
+
+def test_a_row_is_tested_in_its_own_way(run: Run, out: Path) -> None:
+    rows = {row.row: row for row in run("table4").outcome.rows}
+
+    def logits(row: str, folder: str) -> bytes:
+        path = out / "runs" / rows[row].runs[-1] / folder / "predictions.jsonl"
+        return read_predictions(path).logits_NK.tobytes()
+
+    ways = ("evaluation", "evaluation_map_learnt", "evaluation_map_random")
+    assert len({logits("prog_dvsr_attention_28", way) for way in ways}) == 3
+    folder = out / "runs" / rows["i3d_112"].runs[-1]
+    assert logits("i3d_112", "evaluation") != logits("i3d_112", "evaluation_at_14")
+    sizes = {
+        path.parent.name: json.loads(path.read_text(encoding="utf-8"))["input_sizes"]
+        for path in folder.glob("*/evaluation.json")
+    }
+    assert sizes == {"evaluation": [32], "evaluation_at_14": [14], "evaluation_at_28": [28]}
+    assert rows["prog_dvsr_attention_14"].picture is not None
+    assert rows["attention_at_test_14"].picture is None  # the same pictures
 
 
 def test_tables_in_one_folder_share_their_runs(run: Run) -> None:
