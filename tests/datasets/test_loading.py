@@ -21,6 +21,7 @@ from tinyvirat.datasets.loading import (
     ClipDataset,
     ClipLoader,
     LoadingError,
+    collate,
     sample_seed,
     stand_ins,
 )
@@ -97,6 +98,41 @@ def test_workers_and_cache_change_nothing(clips: Manifest, tmp_path: Path) -> No
         assert_same(iter(expected), with_workers.epoch(1))
     assert_same(iter(expected), loader(clips, plan, short_side=12, cache=cache).epoch(1))
     assert cache.counts.hits == 6
+
+
+def test_what_the_cache_has_is_read_to_where_the_batch_has_it(
+    clips: Manifest, tmp_path: Path
+) -> None:
+    whole = AllWindows(length=4)
+    cached = ClipDataset(clips, None, whole, cache=FrameCache(tmp_path))
+    keys = [(0, index) for index in range(SIZE)]
+    expected = collate(ClipDataset(clips, None, whole).__getitems__(keys))
+    assert same(collate(cached.__getitems__(keys)), expected)  # decoded, and copied
+    samples = cached.__getitems__(keys)
+    batch = collate(samples)
+    assert same(batch, expected)
+    # Clip d has one frame, which comes four times: it is the only one that is copied.
+    places = {
+        sample.frames_NTHWC.untyped_storage().data_ptr()
+        for sample in samples  # type: ignore[union-attr]
+    }
+    assert len(places) == 2
+    without = [samples[0], samples[1], samples[2]]
+    joined = collate(without)
+    assert joined.levels.data_ptr() == without[0].frames_NTHWC.data_ptr()  # type: ignore[union-attr]
+    assert torch.equal(joined.levels, expected.levels[: len(joined.levels)])
+    reordered = collate([samples[1], samples[0]])
+    assert torch.equal(reordered.frames[1], expected.frames[0])
+
+
+def test_a_record_of_another_size_does_not_break_the_batch(clips: Manifest, tmp_path: Path) -> None:
+    """What is cached is right, whatever a record says of its size."""
+    cache = FrameCache(tmp_path)
+    right = ClipDataset(clips, clips.records[:2], AllWindows(length=4), cache=cache)
+    expected = collate(right.__getitems__([(0, 0), (0, 1)]))
+    wrong = (replace(clips.records[0], width=99), clips.records[1])
+    other = ClipDataset(clips, wrong, AllWindows(length=4), cache=cache)
+    assert same(collate(other.__getitems__([(0, 0), (0, 1)])), expected)
 
 
 def test_an_epoch_resumes_in_the_middle(clips: Manifest) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import struct
 import zlib
@@ -120,6 +121,7 @@ class FrameCache:
         *,
         short_side: int | None = None,
         threads: int | None = None,
+        room: Tensor | None = None,
     ) -> Tensor:
         """Frames of a clip by number, as `ClipReader.read` gives them.
 
@@ -129,6 +131,8 @@ class FrameCache:
             indices: frame numbers from 0 at the clip's start; any order, repeats allowed.
             short_side: larger frames are stored reduced to this short side; `None` keeps them.
             threads: of the decoder.
+            room: uint8 of one dimension, as large as the frames: an entry is read into it, and what
+                is returned looks into it; frames that had to be decoded are returned apart.
 
         Raises:
             ClipError: the clip cannot be decoded.
@@ -137,7 +141,7 @@ class FrameCache:
         indices_T = checked_indices(record, indices)
         try:
             entry = self._entry(file, record, short_side)
-            found, damaged = self._find(entry, record, indices_T)
+            found, damaged = self._find(entry, record, indices_T, room)
             if found is not None:
                 return found
             with ClipReader(
@@ -196,11 +200,11 @@ class FrameCache:
         return found[1]
 
     def _find(
-        self, entry: Path, record: ClipRecord, indices_T: NDArray[np.int64]
+        self, entry: Path, record: ClipRecord, indices_T: NDArray[np.int64], room: Tensor | None
     ) -> tuple[Tensor | None, bool]:
         """The frames out of an entry, if it is there and sound; and whether it is damaged."""
         try:
-            frames_THWC = self._load(entry, record.length, indices_T)
+            frames_THWC = self._load(entry, record.length, indices_T, room)
         except FileNotFoundError:
             return None, False
         except _DamagedError:
@@ -208,8 +212,14 @@ class FrameCache:
         self._count(hits=1)
         return frames_THWC, False
 
-    def _load(self, entry: Path, length: int, indices_T: NDArray[np.int64]) -> Tensor:
-        """The frames `indices_T` of an entry of `length` frames.
+    def _load(
+        self,
+        entry: Path,
+        length: int,
+        indices_T: NDArray[np.int64],
+        room: Tensor | None = None,
+    ) -> Tensor:
+        """The frames `indices_T` of an entry of `length` frames, in `room` or apart.
 
         Raises:
             FileNotFoundError: there is no entry.
@@ -221,7 +231,11 @@ class FrameCache:
             status = os.fstat(file.fileno())
             if status.st_size != _size(shape_THW):
                 raise _DamagedError("its size")
-            frames_THWC = np.empty((len(indices_T), *shape_THW[1:], 3), np.uint8)
+            shape = (len(indices_T), *shape_THW[1:], 3)
+            if room is None or room.numel() != math.prod(shape):
+                room = torch.empty(math.prod(shape), dtype=torch.uint8)
+            place = room.view(shape)
+            frames_THWC: NDArray[np.uint8] = place.numpy()
             _read_into(file, frames_THWC, indices_T, _offset(length))
         key = entry.name, status.st_ino, status.st_mtime_ns
         sound_T = self._sound.setdefault(key, np.zeros(length, dtype=np.bool_))
@@ -231,7 +245,7 @@ class FrameCache:
                 if not sound_T[index] and zlib.crc32(frame_HWC.data) != sums_T[index]:
                     raise _DamagedError(f"frame {index}")
                 sound_T[index] = True
-        return torch.from_numpy(frames_THWC)
+        return place
 
     def _has_room(self, size: int) -> bool:
         """Whether an entry of `size` bytes may be added, by a look at the folder now and then."""

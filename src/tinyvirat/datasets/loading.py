@@ -14,13 +14,14 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.datasets.batching import COPIES_APART, BatchPlan, Key
 from tinyvirat.datasets.cache import FrameCache
-from tinyvirat.datasets.frames import ClipError, ClipReader
+from tinyvirat.datasets.frames import ClipError, ClipReader, clip_size
 from tinyvirat.datasets.manifest import Manifest
 from tinyvirat.datasets.records import ClipRecord
 from tinyvirat.video.sampling import Sampler
@@ -187,45 +188,75 @@ class ClipDataset(Dataset[Sample]):
             ClipError: the clip cannot be read as its record says.
             CacheError: the cache cannot be used.
         """
-        epoch, index = (0, key) if isinstance(key, int) else key
+        return self._sample(self._draw((0, key) if isinstance(key, int) else key))
+
+    def __getitems__(self, keys: Sequence[Key]) -> list[Sample | Failed]:
+        """Samples of several clips; those that cannot be loaded are told as data.
+
+        An exception would lose its type on its way out of a worker process. What a cache has is
+        read to where `collate` needs it, one sample behind the other.
+        """
+        draws = [self._draw(key) for key in keys]
+        if self.cache is None:
+            return [self._attempt(draw) for draw in draws]
+        sizes = [
+            3 * draw.indices_NT.size * math.prod(clip_size(draw.record, self.short_side))
+            for draw in draws
+        ]
+        rooms = torch.split(torch.empty(sum(sizes), dtype=torch.uint8), sizes)
+        return [self._attempt(draw, room) for draw, room in zip(draws, rooms, strict=True)]
+
+    def attempt(self, key: Key) -> Sample | Failed:
+        """The sample of a key, or why it cannot be had."""
+        return self._attempt(self._draw(key))
+
+    def _draw(self, key: Key) -> _Draw:
+        epoch, index = key
         if not 0 <= index < len(self.records):
             raise IndexError(f"there are {len(self.records)} clips, and none has index {index}")
         record = self.records[index]
         seed = sample_seed(self.seed, epoch, index)
         indices_NT = self.sampler.windows(record.length, np.random.default_rng(seed))
-        wanted = indices_NT.reshape(-1)
+        return _Draw(record, index, seed, indices_NT)
+
+    def _attempt(self, draw: _Draw, room: Tensor | None = None) -> Sample | Failed:
+        try:
+            return self._sample(draw, room)
+        except TinyviratError as error:
+            return Failed(draw.index, str(error), isinstance(error, ClipError))
+
+    def _sample(self, draw: _Draw, room: Tensor | None = None) -> Sample:
+        wanted = draw.indices_NT.reshape(-1)
         if (np.diff(wanted) > 0).all():
-            frames_THWC = self._frames(record, wanted)
+            frames_THWC = self._frames(draw.record, wanted, room)
         else:
             needed, where = np.unique(wanted, return_inverse=True)
-            frames_THWC = self._frames(record, needed)
+            frames_THWC = self._frames(draw.record, needed)
             frames_THWC = frames_THWC.index_select(0, torch.from_numpy(where))
-        frames_NTHWC = frames_THWC.view(*indices_NT.shape, *frames_THWC.shape[1:])
-        return Sample(frames_NTHWC, self._targets_NK[index], index, seed)
+        frames_NTHWC = frames_THWC.view(*draw.indices_NT.shape, *frames_THWC.shape[1:])
+        return Sample(frames_NTHWC, self._targets_NK[draw.index], draw.index, draw.seed)
 
-    def __getitems__(self, keys: Sequence[Key]) -> list[Sample | Failed]:
-        """Samples of several clips; those that cannot be loaded are told as data.
-
-        An exception would lose its type on its way out of a worker process.
-        """
-        return [self.attempt(key) for key in keys]
-
-    def attempt(self, key: Key) -> Sample | Failed:
-        """The sample of a key, or why it cannot be had."""
-        try:
-            return self[key]
-        except TinyviratError as error:
-            return Failed(key[1], str(error), isinstance(error, ClipError))
-
-    def _frames(self, record: ClipRecord, indices_T: np.typing.NDArray[np.int64]) -> Tensor:
+    def _frames(
+        self, record: ClipRecord, indices_T: NDArray[np.int64], room: Tensor | None = None
+    ) -> Tensor:
         file = self.manifest.file(record)
         threads = None if get_worker_info() is None else 1
         if self.cache is not None:
             return self.cache.read(
-                file, record, indices_T, short_side=self.short_side, threads=threads
+                file, record, indices_T, short_side=self.short_side, threads=threads, room=room
             )
         with ClipReader(file, record, short_side=self.short_side, threads=threads) as reader:
             return reader.read(indices_T)
+
+
+@dataclass(frozen=True, eq=False)
+class _Draw:
+    """What chance gives a key: `indices_NT` are frames of the record's clip."""
+
+    record: ClipRecord
+    index: int
+    seed: int
+    indices_NT: NDArray[np.int64]
 
 
 def sample_seed(seed: int, epoch: int, index: int) -> int:
@@ -240,13 +271,27 @@ def collate(samples: Sequence[Sample | Failed]) -> Batch:
     pieces = [sample.frames_NTHWC.reshape(-1) for sample in loaded]
     targets = [sample.target_K for sample in loaded]
     return Batch(
-        levels=torch.cat(pieces) if pieces else torch.empty(0, dtype=torch.uint8),
+        levels=_joined(pieces),
         shapes=tuple(tuple(sample.frames_NTHWC.shape) for sample in loaded),
         target_BK=torch.stack(targets) if targets else torch.empty(0, 0),
         indices=tuple(sample.index for sample in loaded),
         seeds=tuple(sample.seed for sample in loaded),
         failed=tuple(sample for sample in samples if isinstance(sample, Failed)),
     )
+
+
+def _joined(pieces: Sequence[Tensor]) -> Tensor:
+    """Tensors of one dimension behind each other; those that lie so are not copied."""
+    if not pieces:
+        return torch.empty(0, dtype=torch.uint8)
+    storage, begin = pieces[0].untyped_storage(), pieces[0].storage_offset()
+    end = begin
+    for piece in pieces:
+        apart = piece.untyped_storage().data_ptr() != storage.data_ptr()
+        if apart or piece.storage_offset() != end:
+            return torch.cat(list(pieces))
+        end += len(piece)
+    return torch.empty(0, dtype=torch.uint8).set_(storage, begin, (end - begin,), (1,))
 
 
 class ClipLoader:
@@ -373,19 +418,20 @@ class _WithStandIns(Dataset[Sample]):
         self._plan = plan
 
     def __getitems__(self, keys: Sequence[Key]) -> list[Sample | Failed]:
-        return [answer for key in keys for answer in self._answers(key)]
+        answers: list[Sample | Failed] = []
+        for key, answer in zip(keys, self._dataset.__getitems__(keys), strict=True):
+            answers.append(answer)
+            if isinstance(answer, Failed) and answer.skippable:
+                answers += self._stand_in(key)
+        return answers
 
-    def _answers(self, key: Key) -> list[Sample | Failed]:
-        own = self._dataset.attempt(key)
-        if isinstance(own, Sample) or not own.skippable:
-            return [own]
+    def _stand_in(self, key: Key) -> list[Sample | Failed]:
+        """One sample; or nothing where too many fail, or what ends the work."""
         for other in islice(stand_ins(self._plan, key), MOST_STAND_INS):
             answer = self._dataset.attempt(other)
-            if isinstance(answer, Sample):
-                return [own, answer]
-            if not answer.skippable:
+            if isinstance(answer, Sample) or not answer.skippable:
                 return [answer]
-        return [own]
+        return []
 
 
 class _Keys:

@@ -176,16 +176,30 @@ def test_what_is_measured_is_what_is_loaded(tmp_path: Path) -> None:
     file = tmp_path / "a.mp4"
     frames_THWC = moving(8, HEIGHT, WIDTH, 1)
     frames_THWC[:, :, :8] = frames_THWC[:, :, 8:16] = 50
+    columns = np.array([30, 90, 150, 210], np.uint8)[None, None, :, None]
+    frames_THWC[:, 12:, :4] = frames_THWC[:, 12:, -4:] = columns
     write_video(file, frames_THWC, 25, crf=0)
-    windows = [(0, 0, 8, 8), (8, 0, 16, 8), (0, 0, 7, 7), (16, 0, 24, 8)]
-    facts = measure_file(file, [View(0, 8, (window,)) for window in windows])
+    flat, same, other = (0, 0, 8, 8), (8, 0, 16, 8), (16, 0, 24, 8)
+    every = [
+        (flat,),
+        (same,),
+        (other,),
+        ((0, 0, 7, 7),),
+        (flat, same) * 4,
+        (flat, other) * 4,
+        (flat, *[other] * 7),
+        # The same columns at both edges, which are repeated outwards.
+        ((-4, 13, 4, 21),),
+        ((WIDTH - 4, 13, WIDTH + 4, 21),),
+    ]
+    facts = measure_file(file, [View(0, 8, windows) for windows in every])
     contents = [clip.content for clip in facts.clips]
     clip_THWC = torch.from_numpy(read_clip(file).frames_THWC)
-    cuts = [crop_windows(clip_THWC, np.array([window])) for window in windows]
+    cuts = [crop_windows(clip_THWC, np.array(windows)) for windows in every]
     for n, cut in enumerate(cuts):
-        for m, other in enumerate(cuts):
-            assert (contents[n] == contents[m]) == torch.equal(cut, other)
-    assert len(set(contents)) == 3
+        for m, another in enumerate(cuts):
+            assert (contents[n] == contents[m]) == torch.equal(cut, another), (n, m)
+    assert len(set(contents)) == 7
 
 
 def test_processes_find_what_one_finds(clips: Clips) -> None:

@@ -96,6 +96,31 @@ def test_clips_of_one_source_count_once() -> None:
     assert all(one.flagged for one in alone.found)
 
 
+def test_sources_alike_by_accident_prove_nothing() -> None:
+    """In 9 of 12 sources the label goes with the rate: 135 of 180 clips, and yet no evidence."""
+    source_N = np.arange(180) // 15
+    rate_S = np.arange(12) % 2
+    label_S = np.where(np.arange(12) < 9, rate_S, 1 - rate_S)
+    properties = {"frame rate": np.where(rate_S[source_N], 30.0, 20.0)}
+    together = by_label(looked_at(properties, label_S[source_N], source_N))["a"]
+    assert together.balanced_accuracy > 0.7
+    assert together.p > 0.05
+    alone = by_label(looked_at(properties, label_S[source_N], np.arange(180)))["a"]
+    assert alone.balanced_accuracy > 0.7
+    assert alone.p < 0.01
+
+
+def test_clips_of_a_source_do_not_tell_of_each_other() -> None:
+    """A width of its own for every source names the source, and a source has one label."""
+    rng = np.random.default_rng(8)
+    source_N = np.arange(240) // 6
+    properties = {"width": rng.permutation(40)[source_N].astype(float)}
+    label_N = rng.integers(0, 2, 40)[source_N]
+    found = by_label(looked_at(properties, label_N, source_N))["a"]
+    assert found.balanced_accuracy < 0.7
+    assert not found.flagged
+
+
 def test_a_hint_is_reported_and_not_called_given_away() -> None:
     """Two of three labels share a rate: the rate halves the choice, and tells neither."""
     properties, label_N, source_N = random_set(4)
