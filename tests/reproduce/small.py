@@ -38,6 +38,17 @@ ON_LARGE = (
 )
 """For Tables III and IV."""
 
+OURS = {
+    "ucf101_12": (
+        *SMALL,
+        "classifier.width=0.0625",
+        "*_14:clips.size=4",
+        "high*:clips.size=32",
+    ),
+    "ut_interaction": (*SMALL, "classifier.width=0.0625", "clips.size=8", "high*:clips.size=32"),
+}
+"""For tables of our own."""
+
 ON_TINY = (*SMALL, "*:clips.size=32")
 """For Tables II and V."""
 

@@ -196,10 +196,6 @@ class TestChoosing:
         made = make_plan("table4", rows=["dvsr_14", "i3d_*"])
         assert [row.key for row in made.rows] == ["i3d_112", "dvsr_14"]
 
-    def test_only_rows_that_are_run_are_compared(self) -> None:
-        made = make_plan("table4", rows=["prog_dvsr_14", "end_to_end_14"])
-        assert made.rows[0].against == ("end_to_end_14",)
-
     def test_an_unknown_row_says_what_there_is(self) -> None:
         with pytest.raises(ReproduceError, match="table4 has no row 'x'; it has i3d_112"):
             make_plan("table4", rows=["i3d_112", "x"])

@@ -14,10 +14,17 @@ from tinyvirat.evaluation.paper import PAPER_TABLES
 from tinyvirat.evaluation.prediction_file import read_predictions
 from tinyvirat.evaluation.results import find_results
 from tinyvirat.reproduce import work
+from tinyvirat.reproduce.changes import Budget
 from tinyvirat.reproduce.estimate import Speed, estimate
+from tinyvirat.reproduce.plan import make_plan
 from tinyvirat.reproduce.run import Done, Order, reproduce
+from tinyvirat.reproduce.sources import open_sources
+from tinyvirat.reproduce.work import Place
+from tinyvirat.training.journal import read_metrics
+from tinyvirat.training.run import Order as TrainingOrder
+from tinyvirat.training.run import run as train
 
-from .small import ON_LARGE, small_plan
+from .small import ON_LARGE, OURS, small_plan
 
 Run = Callable[[str], Done]
 pytestmark = pytest.mark.usefixtures("hurried")
@@ -62,6 +69,21 @@ def test_every_row_is_run_and_scored(run: Run, table: str) -> None:
         assert row.score is not None and 0.0 <= row.score.point <= 1.0
         assert row.seconds_per_clip is not None and row.seconds_per_clip > 0.0
         assert (row.f1 is not None) is (table in ("table2", "table5"))
+
+
+@pytest.mark.parametrize("table", ["ucf101_12", "ut_interaction"])
+def test_our_own_tables(roots: dict[str, Path], tmp_path: Path, table: str) -> None:
+    rows = () if table == "ut_interaction" else ("high", "*_14")
+    plan = make_plan(table, rows=rows, changes=OURS[table], budget=Budget(steps=2))
+    data = open_sources(small_plan("table4", "i3d_112"), roots["table4"], None).data
+    done = reproduce(plan, Order(data, tmp_path, cpu=True), lambda text: None)
+    assert done.failures == ()
+    assert len(done.outcome.rows) == len(plan.rows) in (5, 6)
+    rows_by_name = {row.row: row for row in done.outcome.rows}
+    named = [row for row in rows_by_name if "prog_dvsr" in row]
+    assert len({rows_by_name[row].runs[0] for row in named}) == 1  # one network for both
+    text = done.page.read_text(encoding="utf-8")
+    assert text.startswith(f"# {table}: ") and "the paper's: accuracy" not in text
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -157,8 +179,6 @@ def test_the_page_of_results_reads_the_same_runs(run: Run, out: Path) -> None:
 def test_seeds_and_a_row_that_fails(
     roots: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = work.train
-
     def failing(recipe: object, given: object) -> bool:
         if getattr(recipe, "name", "") == "i3d-dvsr-14":
             raise TinyviratError("the loss is no longer finite")
@@ -185,6 +205,39 @@ def test_seeds_and_a_row_that_fails(
     done = reproduce(plan, order(roots, tmp_path, "table4"), said.append)
     assert done.failures == ()
     assert all("i3d-dvsr-14" in text for text in said) and len(said) == 4
+
+
+def test_rows_that_were_run_before_stay_in_the_table(
+    roots: dict[str, Path], tmp_path: Path
+) -> None:
+    given = order(roots, tmp_path, "table4")
+    for rows, shown in (
+        (["bicubic_trained_14"], ["bicubic_trained_14"]),
+        (["i3d_112"], ["i3d_112", "bicubic_trained_14"]),
+    ):
+        done = reproduce(small_plan("table4", *rows), given, lambda text: None)
+        assert [row.row for row in done.outcome.rows] == shown
+    # Another way of running them has a table of its own.
+    plan = make_plan(
+        "table4", rows=["i3d_112"], changes=(*ON_LARGE, "clips.flip=0"), budget=Budget(steps=2)
+    )
+    done = reproduce(plan, given, lambda text: None)
+    assert [row.row for row in done.outcome.rows] == ["i3d_112"]
+
+
+def test_a_run_that_was_begun_goes_on(roots: dict[str, Path], tmp_path: Path) -> None:
+    plan = small_plan("table4", "i3d_112")
+    given = order(roots, tmp_path, "table4")
+    place = Place(open_sources(plan, given.data, None), tmp_path / "runs", cpu=True)
+    (run_of,) = plan.trainings()
+    folder = place.folder(run_of)
+    begun = TrainingOrder(data=place.sources.data, out=folder, until=1, cpu=True)
+    assert not train(run_of.recipe, begun)
+    done = reproduce(plan, given, lambda text: None)
+    assert done.failures == ()
+    steps = [row["step"] for row in read_metrics(folder / "metrics.jsonl") if "cls" in row]
+    assert steps == [1, 2]
+    assert len(json.loads((folder / "environment.json").read_text(encoding="utf-8"))) == 2
 
 
 def test_a_defect_is_not_hidden(
@@ -230,7 +283,7 @@ def test_the_command(
     assert shown.out.endswith(f"{out / 'table4.md'}\n")
     assert main([*words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [row["row"] for row in found["rows"]] == ["i3d_112", "prog_dvsr_14"]
+    assert len(found["rows"]) == 21  # all were run before, in the same way
 
     def failing(recipe: object, given: object) -> bool:
         raise TinyviratError("the loss is no longer finite")

@@ -43,7 +43,8 @@ def reproduce(
         sr_data: manifest of larger clips that give low- and high-resolution pairs, for clips that
             are tiny by nature.
         out: folder of the runs and tables; several tables in one folder share runs.
-        rows: names of rows, or patterns such as '*_14'; without it all.
+        rows: names of rows, or patterns such as '*_14'; without it all. The table shows those, and
+            what was run before.
         seeds: how many seeds each row is run with.
         family: paper, or as_published_code for the code's values where the paper has others.
         budget: share of the recipes' iterations, for all rows alike; 0.01 is 1 %. The table says
@@ -86,7 +87,7 @@ def reproduce(
     if json:
         print(to_json(done.outcome), end="")
     else:
-        print(as_text(main_table(plan, done.outcome)))
+        print(as_text(main_table(done.plan, done.outcome)))
         print(done.page)
     return 1 if done.failures else 0
 

@@ -188,7 +188,7 @@ def collect(plan: Plan, place: Place, why_not: Mapping[str, str]) -> Outcome:
         Compared(row.key, other, _difference(found[other], found[row.key], plan))
         for row in plan.rows
         for other in row.against
-        if found[row.key] and found[other]
+        if found[row.key] and found.get(other)  # a row that was not run is compared with none
     )
     facts = [one.facts for by_seed in found.values() for one in by_seed.values()]
     return Outcome(

@@ -36,7 +36,7 @@ class Row:
         recipe: all of it, but for the seed.
         before: the recipe whose super-resolution network it takes over, or None.
         variant: how it is tested.
-        against: the rows that it is compared with, of those that are run.
+        against: the rows that it is compared with, where these were run too.
         printed: whether the paper prints it.
     """
 
@@ -66,6 +66,7 @@ class Plan:
 
     Attributes:
         name: of the table.
+        source: the name or file that it was made from.
         paper: what the paper prints of it.
         text: the table as its file has it.
         rows: the rows to run.
@@ -77,6 +78,7 @@ class Plan:
     """
 
     name: str
+    source: str
     paper: PaperTable
     text: TableText
     rows: tuple[Row, ...]
@@ -134,9 +136,9 @@ def make_plan(
     budget = budget or Budget()
     every = (*family_changes(family), *changes)
     printed = {row.key: row.method for row in paper.rows}
-    keys = [one.row for one in chosen]
     return Plan(
         name=table if not table.endswith(".yml") else path.stem,
+        source=table,
         paper=paper,
         text=text,
         rows=tuple(
@@ -146,7 +148,7 @@ def make_plan(
                 recipe=budget.of(row_recipe(one, home, every)),
                 before=_of(budget, recipe_before(one, home, every)),
                 variant=Variant(one.test_size, one.test_map),
-                against=tuple(key for key in one.against if key in keys),
+                against=one.against,
                 printed=one.row in printed,
             )
             for one in chosen

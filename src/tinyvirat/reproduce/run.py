@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.files import write_text
 from tinyvirat.evaluation.tables import to_json
 from tinyvirat.reproduce.errors import ReproduceError
+from tinyvirat.reproduce.named import rows_of, table_file
 from tinyvirat.reproduce.outcome import Outcome, collect
 from tinyvirat.reproduce.page import page
-from tinyvirat.reproduce.plan import Plan
+from tinyvirat.reproduce.plan import Plan, Row, make_plan
 from tinyvirat.reproduce.pool import Failure, Say, carry_out, gpus
 from tinyvirat.reproduce.sources import check_weights, open_sources
-from tinyvirat.reproduce.work import Place, Task
+from tinyvirat.reproduce.work import Place, Task, is_done
 
 RUNS = "runs"
 
@@ -44,11 +45,13 @@ class Done:
     """What a reproduction left.
 
     Attributes:
+        plan: with the rows that the table shows.
         outcome: the table's rows.
         page: the Markdown page.
         failures: of rows that could not be run; empty when all is well.
     """
 
+    plan: Plan
     outcome: Outcome
     page: Path
     failures: tuple[str, ...]
@@ -76,14 +79,17 @@ def reproduce(plan: Plan, order: Order, say: Say) -> Done:
     sources = open_sources(plan, order.data, order.sr_data)
     place = Place(sources, order.out / RUNS, order.cache, order.cpu)
     failures = carry_out(tasks_of(plan), place, say, devices=gpus(order.cpu))
-    outcome = collect(plan, place, _why_not(plan, failures))
+    shown = with_earlier(plan, place)
+    outcome = collect(shown, place, _why_not(plan, failures))
     path = order.out / f"{plan.name}.md"
     if plan.family != "paper":
         path = order.out / f"{plan.name}-{plan.family}.md"
-    write_text(path, page(plan, outcome))
+    write_text(path, page(shown, outcome))
     write_text(path.with_suffix(".json"), to_json(outcome))
     _raise_defects(failures)
-    return Done(outcome, path, tuple(f"{f.task.words}: {f.error}" for f in failures if f.error))
+    return Done(
+        shown, outcome, path, tuple(f"{f.task.words}: {f.error}" for f in failures if f.error)
+    )
 
 
 def tasks_of(plan: Plan) -> tuple[Task, ...]:
@@ -93,6 +99,31 @@ def tasks_of(plan: Plan) -> tuple[Task, ...]:
         tasks += [Task(one) for one in training.chain()]
         tasks.append(Task(training, row.variant))
     return tuple(dict.fromkeys(tasks))
+
+
+def with_earlier(plan: Plan, place: Place) -> Plan:
+    """The plan with the other rows of its table that were run before in the same way."""
+    asked = {row.key: row for row in plan.rows}
+    _, texts, _ = rows_of(table_file(plan.source))
+    rows = (asked.get(one.row) or _earlier(plan, one.row, place) for one in texts)
+    return replace(plan, rows=tuple(row for row in rows if row is not None))
+
+
+def _earlier(plan: Plan, key: str, place: Place) -> Row | None:
+    """A row that was not asked for, where it was run before with the same changes and budget."""
+    try:
+        other = make_plan(
+            plan.source,
+            rows=[key],
+            seeds=len(plan.seeds),
+            family=plan.family,
+            changes=plan.changes,
+            budget=plan.budget,
+        )
+    except TinyviratError:  # what was changed for the rows that were asked for need not fit others
+        return None
+    tasks = (Task(training, row.variant) for row, _, training in other.tested)
+    return other.rows[0] if any(is_done(task, place) for task in tasks) else None
 
 
 def _why_not(plan: Plan, failures: list[Failure]) -> dict[str, str]:
