@@ -89,7 +89,8 @@ def table(rows: list[str]) -> str:
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("onnxruntime", "openvino"))
     return "\n".join(
         [
-            f"Made by `python benchmarks/export_zoo.py docs/deploy.md` at commit {facts['commit']},",
+            "Made by `python benchmarks/export_zoo.py docs/deploy.md` at commit",
+            f"{facts['commit']}, tinyvirat {facts['tinyvirat']},",
             f"{made}, {versions}, {facts['processor']}, {facts['time']}; do not edit.",
             "",
             f"| network | ONNX, MB | {' | '.join(f'{f}: difference' for f in FORMATS)} "

@@ -35,6 +35,18 @@ def untold(text: bytes) -> bool:
     )
 
 
+def test_the_documented_python_runs(
+    exported: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The lines of docs/deploy.md that need nothing of this package, on a file of another side."""
+    page = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text("utf-8")
+    code = page[page.index("```python") + 9 :].partition("```")[0]
+    assert "import tinyvirat" not in code
+    monkeypatch.chdir(exported / "exported")
+    exec(code.replace("28", "24").replace("(1, 16,", f"(1, {FRAMES},"), {})
+    assert "'carry': " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("side", SIDES)
 def test_an_onnx_file_is_enough_for_who_has_nothing_else(exported: Path, side: int) -> None:
     """Labels, thresholds, temperature and input from the file alone, through ONNX Runtime alone."""
