@@ -209,17 +209,19 @@ def test_a_file_has_its_own_engine(exported: Path) -> None:
         open_inference(exported / "exported" / "model-17px.onnx")
 
 
-def test_threads_share_an_engine(exported: Path) -> None:
-    inference = open_inference(exported, engine="openvino", precision="float32")
-    wanted = inference.window_logits(MIXED)
-    wrong: list[str] = []
+@pytest.mark.parametrize("engine", ENGINES)
+def test_threads_share_an_engine(exported: Path, engine: Any) -> None:
+    """Each asks for its own window, and none gets another's answer."""
+    inference = open_inference(exported, engine=engine, precision="float32")
+    wanted = [inference.window_logits([window]) for window in MIXED]
+    wrong: list[int] = []
 
-    def ask() -> None:
-        for _ in range(10):
-            if not torch.equal(inference.window_logits(MIXED), wanted):
-                wrong.append("another answer")
+    def ask(number: int) -> None:
+        for _ in range(30):
+            if not torch.equal(inference.window_logits([MIXED[number]]), wanted[number]):
+                wrong.append(number)
 
-    threads = [threading.Thread(target=ask) for _ in range(4)]
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(len(MIXED))]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -204,6 +204,7 @@ def test_only_so_many_at_once(client: Client, recognizer: ActionRecognizer, clip
             if service.get("/health").json()["under_way"] == 2:
                 break
             threading.Event().wait(0.05)
+        assert not slow.asked.acquire(timeout=3), "the second must wait for its turn"
         refused = service.post("/recognize", files=sent(clip))
         assert refused.status_code == 503 and refused.headers["retry-after"] == "10"
         assert refused.json()["error"] == "there is too much to do; try again later"

@@ -118,7 +118,8 @@ def _tidy(model: ir.Model) -> None:
     symbol = model.graph.inputs[0].shape
     assert symbol is not None
     generated = str(symbol[0])
-    for value in [*model.graph.inputs, *(v for node in model.graph for v in node.outputs)]:
+    made = (value for node in model.graph for value in node.outputs)
+    for value in (*model.graph.inputs, *model.graph.initializers.values(), *made):
         value.metadata_props.clear()
         if value.shape is not None:
             value.shape = ir.Shape(
@@ -127,6 +128,6 @@ def _tidy(model: ir.Model) -> None:
                     for size in value.shape
                 ]
             )
-    for node in model.graph:
-        node.metadata_props.clear()
-        node.doc_string = None
+    for one in (model, model.graph, *model.graph):
+        one.metadata_props.clear()
+        one.doc_string = None
