@@ -1,0 +1,139 @@
+"""Tubes from a file of detections or tracks, whatever its format.
+
+- `.csv`, and `.txt` that is no VIRAT file: MOTChallenge (`motchallenge`).
+- `.json`: ActEV where it has `activities`, else COCO-style (`coco`).
+- `.yml` and `.yaml` (KPF), VIRAT's `.txt` files, and folders of these: `tinyvirat.annotations`.
+
+Where the boxes say who they are (tracks), they are taken as they are; where they do not
+(detections), they are followed by `tracking`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tinyvirat.annotations import AnnotationError, read_annotations
+from tinyvirat.annotations.discover import named
+from tinyvirat.annotations.json_lines import read_json
+from tinyvirat.recognition.proposals.coco import looks_like_coco, read_coco
+from tinyvirat.recognition.proposals.detected import TrackedTubes, checked_detections
+from tinyvirat.recognition.proposals.followed import TrackTubes, as_found
+from tinyvirat.recognition.proposals.found import FoundBoxes
+from tinyvirat.recognition.proposals.motchallenge import read_motchallenge
+from tinyvirat.recognition.proposals.protocols import TubeSource
+from tinyvirat.recognition.proposals.records import Detections, ProposalError, TubeFrame
+from tinyvirat.recognition.proposals.settings import TrackingSettings
+from tinyvirat.video import Frame
+
+SUFFIXES = (".csv", ".txt", ".json", ".yml", ".yaml")
+NOTHING = Detections(np.zeros((0, 4)), np.zeros(0), ())
+
+
+class DetectionTubes:
+    """Tubes of a file's detections; a `TubeSource` that needs no pixels.
+
+    Args:
+        found: the file's boxes, without ids.
+        width: of a frame in pixels.
+        height: of a frame in pixels.
+        fps: frames a second.
+        settings: of the tracker.
+
+    Attributes:
+        delay: frames that may have gone in and not come out.
+    """
+
+    def __init__(
+        self,
+        found: FoundBoxes,
+        width: int,
+        height: int,
+        fps: float,
+        settings: TrackingSettings | None = None,
+    ) -> None:
+        self._size = (width, height)
+        self._found = found.by_frame()
+        self._tubes = TrackedTubes(width, height, fps, settings)
+        self.delay = self._tubes.delay
+
+    def update(self, frame: Frame) -> tuple[TubeFrame, ...]:
+        """Takes the next frame; only its number and its time are looked at."""
+        found = checked_detections(self._found.get(frame.index, NOTHING), self._size)
+        return self._tubes.add(frame.index, frame.time, found)
+
+    def finish(self) -> tuple[TubeFrame, ...]:
+        """Gives the frames that are left."""
+        return self._tubes.finish()
+
+
+def tubes_from_file(
+    path: Path,
+    width: int,
+    height: int,
+    fps: float,
+    *,
+    clip: str | None = None,
+    first_frame: int | None = None,
+    settings: TrackingSettings | None = None,
+) -> TubeSource:
+    """Tubes that somebody else found.
+
+    Args:
+        path: a file, or a folder of annotations (VIRAT, KPF, ActEV).
+        width: of a frame in pixels.
+        height: of a frame in pixels.
+        fps: frames a second.
+        clip: the video's name without suffix, for folders and files about several.
+        first_frame: the number of the first frame in the file, where it is not what the format
+            says.
+        settings: of the tracker, for detections.
+
+    Raises:
+        ProposalError: no such file, an unknown format, or a file that is malformed: names the
+            file, the line, the value and what to do.
+    """
+    found = _found(path, clip, first_frame)
+    if found is None:
+        try:
+            annotations = read_annotations(
+                path, clip=clip, first_frame=1 if first_frame is None else first_frame
+            )
+        except AnnotationError as error:
+            raise ProposalError(str(error)) from error
+        return TrackTubes([as_found(t) for t in annotations.tracks], width, height, fps)
+    if found.followed:
+        return TrackTubes(found.tracks(), width, height, fps)
+    return DetectionTubes(found, width, height, fps, settings)
+
+
+def _found(path: Path, clip: str | None, first_frame: int | None) -> FoundBoxes | None:
+    """The boxes of a file of MOTChallenge's or COCO's form; none for the formats of annotations."""
+    if path.is_dir():
+        return None
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ProposalError(
+            f"{path}: not a file of tubes by its name; known are .csv and .txt (MOTChallenge), "
+            ".json (COCO, ActEV), .yml (KPF) and VIRAT's NAME.viratdata.objects.txt"
+        )
+    if not path.is_file():
+        raise ProposalError(f"{path}: there is no such file")
+    if suffix == ".json":
+        try:
+            document, _ = read_json(path)
+        except AnnotationError as error:
+            raise ProposalError(str(error)) from error
+        return read_coco(path, first_frame=first_frame) if looks_like_coco(document) else None
+    if suffix == ".csv" or (suffix == ".txt" and not _is_annotation(path)):
+        return read_motchallenge(path, first_frame=1 if first_frame is None else first_frame)
+    return None
+
+
+def _is_annotation(path: Path) -> bool:
+    try:
+        named(path)
+    except AnnotationError:
+        return False
+    return True
