@@ -16,6 +16,7 @@ from torch.export import ExportedProgram
 
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.files import written_beside
+from tinyvirat.common.progress import track
 from tinyvirat.export.program import Deployed, trace
 from tinyvirat.models.engines import (
     KEY,
@@ -108,7 +109,7 @@ def export_model(
     paths = _paths(folder, format, inputs, out)
     network = load_model(folder).network
     written = []
-    for takes, path in zip(inputs, paths, strict=True):
+    for takes, path in track(list(zip(inputs, paths, strict=True)), "exporting"):
         began = time.perf_counter()
         deployed = Deployed(network, spec.preprocess, takes)
         difference = write(path, format, deployed, takes, metadata(spec, digest, takes))
