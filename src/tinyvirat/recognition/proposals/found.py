@@ -193,14 +193,15 @@ class FoundBuilder:
     def build(self) -> FoundBoxes:
         """All boxes; their arrays take over the memory of this builder.
 
-        Detectors' scores may be margins, below 0 or above 1: those of a file that has such ones are
-        put between 0 and 1 by its own lowest and highest.
+        Detectors' scores may be margins, below 0 or above 1. Nobody knows then what they mean, and
+        whoever wrote the file kept these boxes: the lowest becomes 0.5, the highest 1.
         """
         whole_N4 = np.frombuffer(self._whole, np.int64).reshape(-1, 4)
         real_N5 = np.frombuffer(self._real, np.float64).reshape(-1, 5)
         scores_N = real_N5[:, 4]
         if len(scores_N) and not 0.0 <= scores_N.min() <= scores_N.max() <= 1.0:
-            scores_N = (scores_N - scores_N.min()) / max(float(np.ptp(scores_N)), 1e-300)
+            share_N = (scores_N - scores_N.min()) / max(float(np.ptp(scores_N)), 1e-300)
+            scores_N = 0.5 + 0.5 * share_N
         return FoundBoxes(
             path=self._path,
             frames_N=whole_N4[:, 0],

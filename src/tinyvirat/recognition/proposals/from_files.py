@@ -125,7 +125,14 @@ def _found(path: Path, clip: str | None, first_frame: int | None) -> FoundBoxes 
             document, _ = read_json(path)
         except AnnotationError as error:
             raise ProposalError(str(error)) from error
-        return read_coco(path, first_frame=first_frame) if looks_like_coco(document) else None
+        if looks_like_coco(document):
+            return read_coco(path, first_frame=first_frame)
+        if isinstance(document, dict) and "activities" in document:
+            return None
+        raise ProposalError(
+            f"{path}: neither COCO's JSON (a document with images and annotations, or a list of "
+            "results with bbox) nor ActEV's (a document with activities)"
+        )
     if suffix == ".csv" or (suffix == ".txt" and not _is_annotation(path)):
         return read_motchallenge(path, first_frame=1 if first_frame is None else first_frame)
     return None

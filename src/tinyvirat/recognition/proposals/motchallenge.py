@@ -10,7 +10,8 @@ What the format means, and what is done with it at this border:
 - In ground truth the seventh column says whether a box counts (0: not), and the eighth what it is;
   `TYPES` names them. What is no actor (a static object that hides others, a reflection) is left
   out, as is what does not count.
-- A detector's confidence may be anything; `FoundBuilder.build` puts it between 0 and 1.
+- A detector's confidence may be anything; `FoundBuilder.build` puts it between 0
+  and 1.
 - A first line of names, as spreadsheets write it, is passed over. Spaces around values do no harm.
 
 Source: Milan et al., "MOT16: A benchmark for multi-object tracking" (2016), section 3.4, and the
