@@ -11,11 +11,13 @@ import pytest
 from accelerate.state import AcceleratorState, PartialState
 
 from tinyvirat.models.zoo import Cost
+from tinyvirat.training.journal import environment
 from tinyvirat.training.recipe import Recipe
 
 from ..datasets.published.stand_ins import write_hmdb51, write_tinyvirat, write_ucf101
 from .small import write_large
 
+SEEN: set[object] = set()
 ROOT = str(Path(__file__).parent.parent.parent)
 
 
@@ -38,19 +40,19 @@ def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"table2": tiny, "table3": hmdb, "table4": ucf, "table5": tiny, "large": large}
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _checked_once() -> Iterator[None]:
     """Looks at each network of a recipe once: the same few stand in hundreds of recipes."""
     patch = pytest.MonkeyPatch()
     check = Recipe._check_network
-    seen: set[object] = set()
 
     def once(self: Recipe, config: Any) -> None:
-        lengths = self.phase1 and len(self.phase1.steps or self.phase1.epochs)
-        key = (config, self.clips.frames, self.clips.size, self.clips.full, lengths)
-        if key not in seen:
+        one = self.phase1
+        growing = one and (len(one.steps or one.epochs), one.random_entries)
+        key = (config, self.clips.frames, self.clips.size, self.clips.full, growing)
+        if key not in SEEN:
             check(self, config)
-            seen.add(key)
+            SEEN.add(key)
 
     patch.setattr(Recipe, "_check_network", once)
     yield
@@ -59,13 +61,16 @@ def _checked_once() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def hurried() -> Iterator[None]:
-    """Leaves out what takes longer than the training: drawing, counting operations, flushing."""
+    """Leaves out what takes longer than the training: drawing, looking, counting, flushing."""
     patch = pytest.MonkeyPatch()
     patch.setattr("tinyvirat.training.run.draw_curves", lambda run: None)
     patch.setattr("tinyvirat.training.run.cost_of", lambda config, side, frames: Cost(0, 0.0))
     patch.setattr("tinyvirat.reproduce.estimate.cost_of", lambda config, side, frames: Cost(7, 0.5))
     patch.setattr("os.fsync", lambda file: None)
-    patch.setattr("tinyvirat.training.observe.Observer.draw", lambda *_: None)
+    patch.setattr("tinyvirat.training.observe.Observer.end", lambda *_: None)
+    made_with = environment()  # it asks git, twice
+    for module in ("training.run", "reproduce.work"):
+        patch.setattr(f"tinyvirat.{module}.environment", lambda: dict(made_with))
     for name in (
         "reliability_picture",
         "confusion_picture",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from fractions import Fraction
 from pathlib import Path
 
@@ -72,6 +73,7 @@ OWN = {
 }
 
 
+@functools.cache
 def small_plan(table: str, *rows: str, seeds: int = 1, family: str = "paper") -> Plan:
     """The plan of a table of the paper with networks and clips of a few pixels, two steps long."""
     tiny = table in ("table2", "table5")
