@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tinyvirat.models.classifier import Classifier
+
 STEM = (64, 64, 192)
 """Output channels of the three convolutions before the first mixed block (published code)."""
 
@@ -78,7 +80,7 @@ class I3DConfig:
         return I3D(self)
 
 
-class I3D(nn.Module):
+class I3D(Classifier):
     """Two-stream inflated 3D ConvNet, RGB stream (Carreira and Zisserman, CVPR 2017).
 
     All padding is TensorFlow's "SAME", computed from the size that comes in. Spatial pooling at the
@@ -97,42 +99,36 @@ class I3D(nn.Module):
         self.conv_2b = Unit(stem[0], stem[1], 1)
         self.conv_2c = Unit(stem[1], stem[2], 3)
         self.pool_3a = SamePool((1, 3, 3), (1, 2, 2))
-        channels = stem[2]
+        channels, outputs = stem[2], {}
         self.mixed = nn.ModuleDict()
         for name, row in zip(MIXED_NAMES, rows, strict=True):
             self.mixed[name] = block = Mixed(channels, row)
-            channels = block.out_channels
+            outputs[name] = channels = block.out_channels
+        self.widths = (stem[2], *(outputs[name] for name in ("3c", "4f", "5c")))
         self.pool_4a = SamePool((3, 3, 3), (2, 2, 2))
         self.pool_5a = SamePool((2, 2, 2), (2, 2, 2))
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(channels, config.num_classes)
         self.apply(_initialise)
 
-    def forward(self, x_BCTHW: Tensor) -> Tensor:
-        """Logits of clips.
+    def steps(self) -> tuple[tuple[nn.Module, ...], ...]:
+        """See `Classifier`."""
+        first = [self.conv_1a, self.pool_2a, self.conv_2b, self.conv_2c]
+        mixed = self.mixed
+        return (
+            tuple(layer for layer in first if layer is not None),
+            (self.pool_3a, *(mixed[name] for name in ("3b", "3c"))),
+            (self.pool_4a, *(mixed[name] for name in ("4b", "4c", "4d", "4e", "4f"))),
+            (self.pool_5a, *(mixed[name] for name in ("5b", "5c"))),
+        )
 
-        Args:
-            x_BCTHW: RGB in [-1, 1]; published with 16 frames or more of 112 x 112 or 224 x 224.
+    def pooled(self, x_BCTHW: Tensor) -> Tensor:
+        """See `Classifier`; the mean over the clip's temporal windows."""
+        return _window_mean(x_BCTHW.mean((3, 4)))
 
-        Returns:
-            `logits_BK`, averaged over the clip's temporal windows.
-        """
-        logits_BK: Tensor = self.head(self.dropout(self.features(x_BCTHW)))
-        return logits_BK
-
-    def features(self, x_BCTHW: Tensor) -> Tensor:
-        """Pooled features `(B, head.in_features)` of clips, before dropout and the linear head."""
-        x = self.conv_1a(x_BCTHW)
-        if self.pool_2a is not None:
-            x = self.pool_2a(x)
-        x = self.pool_3a(self.conv_2c(self.conv_2b(x)))
-        for name, block in self.mixed.items():
-            if name == "4b":
-                x = self.pool_4a(x)
-            elif name == "5b":
-                x = self.pool_5a(x)
-            x = block(x)
-        return _window_mean(x.mean((3, 4)))
+    def answer(self, features_BC: Tensor) -> Tensor:
+        """See `Classifier`."""
+        return super().answer(self.dropout(features_BC))
 
     def reset_head(self, num_classes: int) -> None:
         """Replaces the linear head by a fresh one, as for another set of labels."""

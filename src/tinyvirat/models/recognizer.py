@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from tinyvirat.common.pixels import resize
 from tinyvirat.models.any_size import AnySizeDVSRConfig, PreUpsampledDVSRConfig
 from tinyvirat.models.blocks import SuperResolved, check_counts
+from tinyvirat.models.classifier import Classifier, Seen
 from tinyvirat.models.dvsr import DVSRConfig, ProgressiveDVSRConfig
 from tinyvirat.models.i3d import I3DConfig
 from tinyvirat.models.resnet3d import ResNet3DConfig
@@ -63,7 +64,7 @@ class Recognizer(nn.Module):
         self.config = config
         sr = config.super_resolution
         self.super_resolution: nn.Module | None = None if sr is None else sr.build()
-        self.classifier: nn.Module = config.classifier.build()
+        self.classifier: Classifier = config.classifier.build()
 
     def enlarge(self, x_BCTHW: Tensor) -> SuperResolved:
         """The clip as the classifier will see it, in [-1, 1] but not clamped, and its map."""
@@ -79,10 +80,16 @@ class Recognizer(nn.Module):
 
     def classify(self, video_BCTHW: Tensor) -> Tensor:
         """Logits of clips that are already large, in [-1, 1]."""
-        if self.config.zero_to_one:
-            video_BCTHW = (video_BCTHW + 1.0) / 2.0
-        logits: Tensor = self.classifier(video_BCTHW)
+        logits: Tensor = self.classifier(self.in_range(video_BCTHW))
         return logits
+
+    def see(self, video_BCTHW: Tensor) -> Seen:
+        """As `classify`, with what the classifier makes of them on the way."""
+        return self.classifier.see(self.in_range(video_BCTHW))
+
+    def in_range(self, video_BCTHW: Tensor) -> Tensor:
+        """Clips in [-1, 1] in the range that the classifier is fed."""
+        return (video_BCTHW + 1.0) / 2.0 if self.config.zero_to_one else video_BCTHW
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         """Maps small clips to `logits_BK`.

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tinyvirat.models.classifier import Classifier
+
 BASIC_BLOCKS = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 BOTTLENECK_BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3)}
 """Blocks in each of the four layers, by depth (He et al., CVPR 2016, table 1)."""
@@ -64,10 +66,11 @@ class ResNet3DConfig:
         return ResNet3D(self)
 
 
-class ResNet3D(nn.Module):
+class ResNet3D(Classifier):
     """3D ResNet (Hara, Kataoka and Satoh, CVPR 2018), one answer a clip of any size.
 
-    The last pooling is global; published with 16 frames of 112 x 112, where it is over 1 x 4 x 4.
+    The last pooling is global; published with RGB, 16 frames of 112 x 112, where it is over
+    1 x 4 x 4.
     """
 
     def __init__(self, config: ResNet3DConfig | None = None) -> None:
@@ -76,34 +79,28 @@ class ResNet3D(nn.Module):
         width = config.width
         self.conv1 = nn.Conv3d(3, width, 7, stride=(1, 2, 2), padding=3, bias=False)
         self.bn1 = nn.BatchNorm3d(width)
+        self.relu = nn.ReLU(inplace=True)
         self.pool = nn.MaxPool3d(3, stride=2, padding=1)
-        layers = []
+        layers, widths = [], []
         channels = width
         for index, blocks in enumerate(BLOCKS[config.depth]):
             inner = width * config.widen * 2**index
             layers.append(_layer(config, channels, inner, blocks, stride=1 if index == 0 else 2))
             channels = inner * config.expansion
+            widths.append(channels)
+        self.widths = tuple(widths)
         self.layer1, self.layer2, self.layer3, self.layer4 = layers
         self.head = nn.Linear(channels, config.num_classes)
         self.apply(_initialise)
 
-    def forward(self, x_BCTHW: Tensor) -> Tensor:
-        """Logits of clips.
+    def steps(self) -> tuple[tuple[nn.Module, ...], ...]:
+        """See `Classifier`."""
+        first = (self.conv1, self.bn1, self.relu, self.pool, self.layer1)
+        return (first, (self.layer2,), (self.layer3,), (self.layer4,))
 
-        Args:
-            x_BCTHW: RGB; published with 16 frames of 112 x 112.
-
-        Returns:
-            `logits_BK`.
-        """
-        logits_BK: Tensor = self.head(self.features(x_BCTHW))
-        return logits_BK
-
-    def features(self, x_BCTHW: Tensor) -> Tensor:
-        """Pooled features `(B, head.in_features)` of clips, before the linear head."""
-        x: Tensor = self.pool(F.relu(self.bn1(self.conv1(x_BCTHW)), inplace=True))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return x.mean((2, 3, 4))
+    def pooled(self, x_BCTHW: Tensor) -> Tensor:
+        """See `Classifier`."""
+        return x_BCTHW.mean((2, 3, 4))
 
     def reset_head(self, num_classes: int) -> None:
         """Replaces the linear head by a fresh one, as for another set of labels."""

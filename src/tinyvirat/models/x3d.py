@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tinyvirat.models.blocks import check_counts
+from tinyvirat.models.classifier import Classifier
 
 DEPTHS = (1, 2, 5, 3)
 """Blocks of the four stages, before the depth factor."""
@@ -65,7 +66,7 @@ class X3DConfig:
         return X3D(self)
 
 
-class X3D(nn.Module):
+class X3D(Classifier):
     """X3D, one answer a clip of any length, from 32 x 32 px on (published: 13 frames of 160 px)."""
 
     def __init__(self, config: X3DConfig | None = None) -> None:
@@ -84,6 +85,7 @@ class X3D(nn.Module):
             stages.append(_stage(channels, width * factor, count))
             channels = width * factor
         self.stages = nn.Sequential(*stages)
+        self.widths = tuple(width * factor for factor in WIDTHS)
         inner = int(channels * EXPANSION)
         self.last = nn.Sequential(
             nn.Conv3d(channels, inner, 1, bias=False), _norm(inner), nn.ReLU(inplace=True)
@@ -92,23 +94,19 @@ class X3D(nn.Module):
         self.head = nn.Linear(config.features, config.num_classes)
         self.apply(_initialise)
 
-    def forward(self, x_BCTHW: Tensor) -> Tensor:
-        """Logits of clips.
+    def steps(self) -> tuple[tuple[nn.Module, ...], ...]:
+        """See `Classifier`."""
+        first, *rest = self.stages
+        return ((self.stem, first), *((stage,) for stage in rest))
 
-        Args:
-            x_BCTHW: RGB.
-
-        Returns:
-            `logits_BK`.
-        """
-        features_BC = F.dropout(self.features(x_BCTHW), self.config.dropout, self.training)
-        logits_BK: Tensor = self.head(features_BC)
-        return logits_BK
-
-    def features(self, x_BCTHW: Tensor) -> Tensor:
-        """Pooled features `(B, head.in_features)` of clips, before dropout and the linear head."""
-        x: Tensor = self.last(self.stages(self.stem(x_BCTHW)))
+    def pooled(self, x_BCTHW: Tensor) -> Tensor:
+        """See `Classifier`; the wide layers before and behind the pooling belong to it."""
+        x: Tensor = self.last(x_BCTHW)
         return F.relu(self.hidden(x.mean((2, 3, 4))), inplace=True)
+
+    def answer(self, features_BC: Tensor) -> Tensor:
+        """See `Classifier`."""
+        return super().answer(F.dropout(features_BC, self.config.dropout, self.training))
 
     def reset_head(self, num_classes: int) -> None:
         """Replaces the linear head by a fresh one, as for another set of labels."""
