@@ -1,0 +1,1 @@
+"""What comes out of recognition: one module a file that is written. `opening` opens them."""
