@@ -94,6 +94,32 @@ def test_the_rate_is_exact(tmp_path: Path, fps: Fraction | int, frames: int, dec
         assert reader.info.duration == pytest.approx(frames / float(fps), abs=2e-3)
 
 
+@pytest.mark.parametrize("preset", ["medium", "superfast"])
+def test_frames_keep_their_own_times(tmp_path: Path, preset: str, decoder: str) -> None:
+    times = [0.0, 0.04, 0.1, 0.1, 0.101, 1.5, 3601.25, *(3602 + k / 29.97 for k in range(20))]
+    path = tmp_path / "times.mp4"
+    with VideoWriter(path, 25, ticks=90000, preset=preset) as writer:
+        for number, time in enumerate(times):
+            writer.write(coded(number), time=time)
+    clip = read_clip(path, decoder=decoder)
+    assert numbers_of(clip.frames_THWC) == list(range(len(times)))
+    # The two at one time are a tick apart.
+    np.testing.assert_allclose(clip.times_T, times, atol=1.6 / 90000)
+    assert (np.diff(clip.times_T) > 0).all()
+
+
+@pytest.mark.parametrize(("ticks", "time"), [(None, 0.0), (1000, None)])
+def test_a_time_too_many_or_too_few_is_refused(
+    tmp_path: Path, ticks: int | None, time: float | None
+) -> None:
+    with (
+        pytest.raises(ValueError, match="time is needed with `ticks`"),
+        VideoWriter(tmp_path / "times.mp4", 25, ticks=ticks) as writer,
+    ):
+        writer.write(coded(0), time=time)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_frames_may_come_one_by_one(tmp_path: Path) -> None:
     def frames() -> Iterator[NDArray[np.uint8]]:
         yield from coded_clip(12)

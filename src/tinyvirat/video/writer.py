@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -49,6 +49,9 @@ class VideoWriter:
         colours: what the numbers in planes mean, for `write_planes` only.
         quantiser: x264's constant quantiser from 0 to 51, in place of `crf`: what is lost of a
             picture then does not depend on what it shows, and deciding takes no time.
+        ticks: keep each frame's own time, which is then given with it, in so many ticks a second:
+            90000 divides evenly into all usual rates and into milliseconds. None: every frame lasts
+            1 / `fps`.
         in_place: write under the file's own name from the start and leave it to the system when
             the bytes reach the disk, which saves several milliseconds a file: for a folder that is
             moved into place when all of it is there. After an error the file is removed.
@@ -68,13 +71,16 @@ class VideoWriter:
         threads: int | None = None,
         colours: Colours | None = None,
         quantiser: int | None = None,
+        ticks: int | None = None,
         in_place: bool = False,
     ) -> None:
         self.path = Path(path)
         self.frames = 0
         self._colours = colours or Colours()
         self._fps = self._checked_fps(fps)
-        self._tick = 1 / self._fps
+        self._ticks = ticks
+        self._tick = 1 / self._fps if ticks is None else Fraction(1, ticks)
+        self._last = -1
         if self.path.suffix.lower() != ".mp4":
             raise VideoError(self.path, "videos are written as MP4; let the name end in .mp4")
         name, quality = ("crf", crf) if quantiser is None else ("qp", quantiser)
@@ -122,14 +128,16 @@ class VideoWriter:
                 raise
             raise VideoError(self.path, f"cannot be written: {error.strerror}") from None
 
-    def write(self, frame_HWC: NDArray[np.uint8]) -> None:
+    def write(self, frame_HWC: NDArray[np.uint8], *, time: float | None = None) -> None:
         """Adds a frame.
 
         Args:
             frame_HWC: uint8 RGB, of the same size as the first.
+            time: of the frame in seconds, from 0; needed with `ticks`, and only then.
 
         Raises:
             VideoError: it is not, or it cannot be encoded.
+            ValueError: a time is missing, or one too many.
         """
         if self._temporary is None:
             raise VideoError(self.path, "write inside the `with` block of its VideoWriter")
@@ -144,16 +152,18 @@ class VideoWriter:
             height, width = picture.shape[:2]
             raise VideoError(self.path, f"a frame of {width}x{height} has no pixels")
         frame = VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        self._encode(frame, Colours())
+        self._encode(frame, Colours(), time)
 
-    def write_planes(self, clip: PlaneClip) -> None:
+    def write_planes(self, clip: PlaneClip, *, times: Sequence[float] | None = None) -> None:
         """Adds frames whose planes are stored as they are.
 
         Args:
             clip: pictures of even height and width, of the same size as the first.
+            times: of the frames in seconds, from 0; needed with `ticks`, and only then.
 
         Raises:
             VideoError: they are not, or they cannot be encoded.
+            ValueError: a time is missing, or one too many.
         """
         if self._temporary is None:
             raise VideoError(self.path, "write inside the `with` block of its VideoWriter")
@@ -171,9 +181,11 @@ class VideoWriter:
         y_HW, u_hw, v_hw = (rows_of(plane) for plane in frame.planes)
         for number in range(frames):
             y_HW[:], u_hw[:], v_hw[:] = clip.y_THW[number], clip.u_Thw[number], clip.v_Thw[number]
-            self._encode(frame, self._colours)
+            time = None if times is None else times[number]
+            self._encode(frame, self._colours, time)
 
-    def _encode(self, frame: VideoFrame, colours: Colours) -> None:
+    def _encode(self, frame: VideoFrame, colours: Colours, time: float | None) -> None:
+        stamp = self._stamp(time)
         if self._output is None:
             self._output = self._begun(frame.height, frame.width, colours)
         container, stream = self._output
@@ -183,12 +195,20 @@ class VideoWriter:
                 f"frame {self.frames} is {frame.width}x{frame.height}, the first was "
                 f"{stream.width}x{stream.height}; all frames of a video have one size",
             )
-        frame.pts, frame.time_base = self.frames, self._tick
+        frame.pts, frame.time_base = stamp, self._tick
         try:
             container.mux(stream.encode(frame))
         except av.FFmpegError as error:
             raise VideoError(self.path, f"cannot be written: {error}") from None
-        self.frames += 1
+        self.frames, self._last = self.frames + 1, stamp
+
+    def _stamp(self, time: float | None) -> int:
+        """When the next frame is shown, in ticks; where two come at one time, a tick later."""
+        if (time is None) != (self._ticks is None):
+            raise ValueError("a frame's time is needed with `ticks`, and only then")
+        if time is None or self._ticks is None:
+            return self.frames
+        return max(round(time * self._ticks), self._last + 1)
 
     def _begun(
         self, height: int, width: int, colours: Colours
