@@ -16,6 +16,7 @@ from tinyvirat.evaluation.thresholds import (
     TuningSet,
     at_half,
     at_probability,
+    few_false_alarms,
     thresholds_from_dict,
     thresholds_to_dict,
     tuned,
@@ -149,3 +150,28 @@ class TestAsData:
         with pytest.raises(EvaluationError, match="and no other"):
             more = {**thresholds_to_dict(self.GOOD), "extra": 1}
             thresholds_from_dict(more, where="m.json")
+
+
+@given(
+    st.lists(st.tuples(st.floats(-8.0, 8.0), st.booleans()), min_size=2, max_size=60),
+    st.floats(0.0, 0.5),
+)
+@settings(max_examples=60, deadline=None)
+def test_few_clips_without_the_class_get_past(clips: list[tuple[float, bool]], rate: float) -> None:
+    logits, targets = zip(*[*clips, (0.0, False)], strict=True)
+    tuning = one_class(list(logits), [int(target) for target in targets])
+    found = few_false_alarms(tuning, rate)
+    threshold = found.logits[0]
+    without = [one for one, target in zip(logits, targets, strict=True) if not target]
+    past = sum(one > threshold for one in without)
+    assert past <= rate * len(without)
+    assert threshold >= 0.0
+    # No lower one would do: the threshold is 0.5, or with the next clip there would be too many.
+    assert threshold == 0.0 or sum(one >= threshold for one in without) > rate * len(without)
+
+
+def test_thresholds_against_false_alarms_need_clips_without_the_class() -> None:
+    with pytest.raises(EvaluationError, match="every clip shows"):
+        few_false_alarms(one_class([1.0, 2.0], [1, 1]))
+    with pytest.raises(ValueError, match="rate is 1"):
+        few_false_alarms(one_class([1.0, 2.0], [1, 0]), 1.0)

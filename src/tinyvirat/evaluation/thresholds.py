@@ -135,6 +135,37 @@ def tuned(tuning: TuningSet, *, min_positives: int = MIN_POSITIVES) -> Threshold
     return Thresholds("tuned on held-out training videos", scored.classes, logits, sources, untuned)
 
 
+def few_false_alarms(tuning: TuningSet, rate: float = 0.01, *, least: float = 0.5) -> Thresholds:
+    """For each class the lowest threshold that few clips without the class get past.
+
+    For models that must be able to say nothing: the best F1 on clips that nearly all show something
+    is no measure of that.
+
+    Args:
+        tuning: held-out clips, many of them without any class.
+        rate: the part of the clips without the class that may get past, from 0 (none) up to 1.
+        least: no threshold is lower than this probability, strictly between 0 and 1.
+
+    Raises:
+        EvaluationError: a class that every clip shows.
+        ValueError: a rate outside 0 to 1.
+    """
+    if not 0.0 <= rate < 1.0:
+        raise ValueError(f"rate is {rate}; it must be from 0 to below 1")
+    scored = checked(tuning.logits_NK, tuning.targets_NK, tuning.classes)
+    _, sources = source_indices(tuning.sources, len(scored.logits_NK))
+    logits = []
+    for k, name in enumerate(scored.classes):
+        without_N = np.sort(scored.logits_NK[~scored.targets_NK[:, k], k])[::-1]
+        if not len(without_N):
+            raise EvaluationError(f"every clip shows {name!r}: nothing says what a false alarm is")
+        # The first that may not get past is itself the threshold: strictly greater logits count.
+        first = without_N[min(int(rate * len(without_N)), len(without_N) - 1)]
+        logits.append(float(max(first, logit(least))))
+    said = f"{rate:.3g} of the clips without the class get past"
+    return Thresholds(said, scored.classes, tuple(logits), sources)
+
+
 def _best_threshold(logits_N: FloatArray, targets_N: BoolArray) -> float:
     """The threshold with the best F1 of one class that has positives."""
     order = np.argsort(-logits_N, kind="stable")

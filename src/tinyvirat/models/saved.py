@@ -28,8 +28,14 @@ from tinyvirat.video.sampling import AnySampler, sampler_from_dict, sampler_to_d
 FORMAT = 1
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "model.json"
+SHIPPED = Path(__file__).parent.parent / "shipped"
+"""Where the models are that come with the package."""
+DEFAULT_MODEL = "interactions"
+"""The one that is used where none is named."""
 TEMPERATURES = (0.01, 100.0)
 """The lowest and the highest temperature a model may have."""
+RATES = (0.01, 10_000.0)
+"""The lowest and the highest frame rate that clips may have."""
 
 
 class ModelError(TinyviratError):
@@ -54,6 +60,9 @@ class ModelSpec:
             be taken at their word.
         tuned_on: the source videos that thresholds and temperature were tuned on; they must not be
             used to score them.
+        fps: frames a second of the clips that it learnt from. Where an actor is followed in a video
+            of another rate, the frames of a window are taken as many seconds apart; whole clips are
+            read frame by frame as they are. None where it is not known.
     """
 
     name: str
@@ -66,8 +75,14 @@ class ModelSpec:
     origin: str = ""
     temperature: float = 1.0
     tuned_on: tuple[str, ...] = ()
+    fps: float | None = None
 
     def __post_init__(self) -> None:
+        if self.fps is not None and not RATES[0] <= self.fps <= RATES[1]:
+            raise ValueError(
+                f"model {self.name}: {str(self.fps)[:60]} frames a second are not between "
+                f"{RATES[0]:g} and {RATES[1]:g}"
+            )
         classes = self.config.classifier.num_classes
         if len(self.labels) != classes or len(set(self.labels)) != classes:
             raise ValueError(
@@ -103,21 +118,23 @@ class Model:
 
 
 def model_folder(name: str) -> Path:
-    """The folder of a model: a model's own, a run's, or one of the fetched weights.
+    """The folder of a model: a model's own, a run's, one that ships, or one of the fetched weights.
 
     Args:
-        name: a folder with `model.json`, a run's folder, or a name from `tinyvirat weights`.
+        name: a folder with `model.json`, a run's folder, `interactions` (the model that ships), or
+            a name from `tinyvirat weights`.
 
     Raises:
         ModelError: nothing of that name, with what there is.
     """
     fetched = cache_folder() / "weights"
-    for folder in (Path(name), Path(name) / "model", fetched / name):
+    for folder in (Path(name), Path(name) / "model", SHIPPED / name, fetched / name):
         if (folder / DESCRIPTION).is_file():
             return folder
     there = sorted(path.parent.name for path in fetched.glob(f"*/{DESCRIPTION}"))
     raise ModelError(
-        f"{name}: neither a folder with {DESCRIPTION}, nor a finished run, nor fetched weights "
+        f"{name}: neither a folder with {DESCRIPTION}, nor a finished run, nor the model that "
+        f"ships ({DEFAULT_MODEL}), nor fetched weights "
         f"(fetched: {', '.join(there) or 'none'}); fetch I3D with "
         "`tinyvirat weights fetch i3d-kinetics400`, or train a model with `tinyvirat train`"
     )
@@ -206,6 +223,7 @@ def describe(spec: ModelSpec) -> dict[str, Any]:
         "origin": spec.origin,
         "temperature": spec.temperature,
         "tuned_on": list(spec.tuned_on),
+        "fps": spec.fps,
     }
 
 
@@ -237,7 +255,8 @@ def spec_from_json(data: object, path: Path) -> tuple[ModelSpec, str]:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = repr(data.get("format") if isinstance(data, dict) else data)[:60]
         raise ModelError(f"{path}: format {found} is not {FORMAT}, the one this version reads")
-    data = {"temperature": 1.0, "tuned_on": []} | data  # models from before there was tuning
+    # Models from before there were tuning and rates do not have these.
+    data = {"temperature": 1.0, "tuned_on": [], "fps": None} | data
     digest = _take(data, "weights_sha256", str, path)
     where = str(path)
     try:
@@ -257,6 +276,7 @@ def spec_from_json(data: object, path: Path) -> tuple[ModelSpec, str]:
             tuned_on=tuple(
                 _strings(_take(data, "tuned_on", list, path), f"{path}: the tuning source")
             ),
+            fps=None if data["fps"] is None else _number(data, "fps", path),
         )
     except ModelError:
         raise

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 import torch
 from accelerate import Accelerator
@@ -24,6 +25,7 @@ from tinyvirat.datasets.cache import FrameCache
 from tinyvirat.datasets.loading import Batch, ClipDataset, ClipLoader
 from tinyvirat.datasets.manifest import ClipRecord, Manifest, read_manifest
 from tinyvirat.evaluation.tuning import FEWEST_CLIPS
+from tinyvirat.models.saved import RATES
 from tinyvirat.training.classification_losses import check_loss
 from tinyvirat.training.held_out import held_out_sources, with_val
 from tinyvirat.training.inputs import LabelledBatch
@@ -58,6 +60,15 @@ class TrainingData:
     kind: Labels
     cache: FrameCache | None = field(default=None)
     sources: frozenset[str] = frozenset()
+
+    def fps(self) -> float | None:
+        """Frames a second of the clips that the classes are learnt from: the median, as most sets
+        have one rate. Clips that show no class do not count, where others do. None for a rate that
+        no video has."""
+        clips = [record for record in self.manifests["data"].records if record.split == "train"]
+        shown = [record for record in clips if record.labels] or clips
+        rate = median(float(record.fps) for record in shown) if shown else 0.0
+        return rate if RATES[0] <= rate <= RATES[1] else None
 
     def held_out_note(self) -> str:
         """A sentence that says what is held out; empty when nothing is."""
