@@ -89,7 +89,12 @@ class AnySizeDVSR(nn.Module):
         self.attention = ForegroundAttention(config.channels, STAGES) if config.attention else None
 
     def forward(
-        self, x_BCTHW: Tensor, stage: int | None = None, alpha: float = 1.0
+        self,
+        x_BCTHW: Tensor,
+        stage: int | None = None,
+        alpha: float = 1.0,
+        *,
+        with_map: bool = True,
     ) -> SuperResolved:
         """Enlarges square clips of any one side to 112 px.
 
@@ -97,6 +102,7 @@ class AnySizeDVSR(nn.Module):
             x_BCTHW: RGB in [-1, 1], H equal to W.
             stage: None or 1; the entry follows from the clip's side.
             alpha: in [0, 1], without effect; every super-resolution network is called alike.
+            with_map: compute the attention map too, where there is the branch.
 
         Returns:
             The clip at 112 px. Clips that are only resized have no attention map.
@@ -119,7 +125,7 @@ class AnySizeDVSR(nn.Module):
             encoded = rrdb(encoded)
         rgb = self._decode(encoded + shallow, entry)
         attention = None
-        if self.attention is not None:
+        if with_map and self.attention is not None:
             attention = self.attention(encoded, (FULL_SIDE, FULL_SIDE))
         return SuperResolved(rgb + resize_video(x, size_of(rgb)), attention)
 
@@ -187,7 +193,12 @@ class PreUpsampledDVSR(nn.Module):
         self.heads = nn.ModuleList(RGBHead(width) for width in widths[-2::-1])
 
     def forward(
-        self, x_BCTHW: Tensor, stage: int | None = None, alpha: float = 1.0
+        self,
+        x_BCTHW: Tensor,
+        stage: int | None = None,
+        alpha: float = 1.0,
+        *,
+        with_map: bool = True,
     ) -> SuperResolved:
         """Improves clips of any size.
 
@@ -195,6 +206,7 @@ class PreUpsampledDVSR(nn.Module):
             x_BCTHW: RGB in [-1, 1]; enlarged bicubically to the full side unless it has it.
             stage: how far to go, from 1 to 3; None means all.
             alpha: weight of the newest stage's output against the one before it.
+            with_map: without effect; every super-resolution network is called alike.
 
         Returns:
             The clip at that stage; this family has no attention branch.

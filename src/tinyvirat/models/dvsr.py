@@ -111,7 +111,12 @@ class ProgressiveDVSR(nn.Module):
         return self.config.scale
 
     def forward(
-        self, x_BCTHW: Tensor, stage: int | None = None, alpha: float = 1.0
+        self,
+        x_BCTHW: Tensor,
+        stage: int | None = None,
+        alpha: float = 1.0,
+        *,
+        with_map: bool = True,
     ) -> SuperResolved:
         """Enlarges clips.
 
@@ -121,6 +126,7 @@ class ProgressiveDVSR(nn.Module):
             alpha: weight of the newest stage's path in [0, 1] against the one before it, in the
                 encoder and in the output (fade-in; the published code's `fadein` is 1 - alpha).
                 Stage 1 has nothing before it and ignores it.
+            with_map: compute the attention map too, where there is the branch.
 
         Returns:
             The clip at that stage and, from the last stage of a network with the branch, the map.
@@ -134,7 +140,7 @@ class ProgressiveDVSR(nn.Module):
         rgb = self._decode(encoded + shallow, stage, alpha)
         video = rgb + resize_video(x_BCTHW, size_of(rgb))
         attention = None
-        if self.attention is not None and stage == self.stages:
+        if with_map and self.attention is not None and stage == self.stages:
             attention = self.attention(encoded, (video.shape[-2], video.shape[-1]))
         return SuperResolved(video, attention)
 
@@ -217,7 +223,12 @@ class DVSR(nn.Module):
         return self.config.scale
 
     def forward(
-        self, x_BCTHW: Tensor, stage: int | None = None, alpha: float = 1.0
+        self,
+        x_BCTHW: Tensor,
+        stage: int | None = None,
+        alpha: float = 1.0,
+        *,
+        with_map: bool = True,
     ) -> SuperResolved:
         """Enlarges clips; the only stage is 1, and alpha has nothing to fade.
 
@@ -225,6 +236,7 @@ class DVSR(nn.Module):
             x_BCTHW: RGB in [-1, 1].
             stage: None or 1.
             alpha: in [0, 1], without effect; every super-resolution network is called alike.
+            with_map: without effect, likewise.
 
         Raises:
             ValueError: another stage than 1, or alpha outside [0, 1].

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.precision import fastest_dtype
@@ -25,6 +26,7 @@ from tinyvirat.models.engines import (
     is_exported,
     open_exported,
 )
+from tinyvirat.models.norm_folding import fold_norms
 from tinyvirat.models.recognizer import Recognizer
 from tinyvirat.models.saved import Model, ModelSpec, load_model, model_folder
 
@@ -70,8 +72,9 @@ class Inference:
     """Answers for windows of decoded frames.
 
     Args:
-        model: the recogniser; its network is moved and converted in place. With an engine its
-            description is enough: such an `Inference` answers, but has no pictures to show.
+        model: the recogniser; its network is moved, converted and folded (`fold_norms`) in place.
+            With an engine its description is enough: such an `Inference` answers, but has no
+            pictures to show.
         device: where PyTorch computes; `auto` picks.
         precision: `auto`, `float32`, `bfloat16` or `float16`, for PyTorch.
         batch: at most how many windows at once, 1 or more.
@@ -99,7 +102,9 @@ class Inference:
         self.dtype = pick_dtype(precision, self.device)
         self.batch = batch
         self.engine = engine
-        self._network = self._placed(model.network) if isinstance(model, Model) else None
+        self._network = (
+            placed(model.network, self.device, self.dtype) if isinstance(model, Model) else None
+        )
 
     @property
     def network(self) -> Recognizer:
@@ -157,14 +162,32 @@ class Inference:
         logits_BK: Tensor = self.network(self._ready(x_BCTHW)).float().cpu()
         return logits_BK
 
-    def _placed(self, network: Recognizer) -> Recognizer:
-        network = network.to(device=self.device, dtype=self.dtype).eval()
-        # The stubs of Module.to know the memory format only together with a tensor.
-        network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        return network
-
     def _ready(self, x_BCTHW: Tensor) -> Tensor:
-        return x_BCTHW.to(dtype=self.dtype, memory_format=torch.channels_last_3d)
+        return network_input(x_BCTHW, self.dtype)
+
+
+N = TypeVar("N", bound=nn.Module)
+
+
+def placed(network: N, device: torch.device, dtype: torch.dtype) -> N:
+    """A network made ready to answer, in place: norms folded, channels last.
+
+    Args:
+        network: float32, on any device.
+        device: where it is to compute.
+        dtype: what it is to compute in.
+    """
+    network.eval()
+    fold_norms(network)
+    network = network.to(device=device, dtype=dtype)
+    # The stubs of Module.to know the memory format only together with a tensor.
+    network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return network
+
+
+def network_input(x_BCTHW: Tensor, dtype: torch.dtype) -> Tensor:
+    """Clips in the number and memory format of a `placed` network."""
+    return x_BCTHW.to(dtype=dtype, memory_format=torch.channels_last_3d)
 
 
 def open_inference(

@@ -66,12 +66,17 @@ class Recognizer(nn.Module):
         self.super_resolution: nn.Module | None = None if sr is None else sr.build()
         self.classifier: Classifier = config.classifier.build()
 
-    def enlarge(self, x_BCTHW: Tensor) -> SuperResolved:
-        """The clip as the classifier will see it, in [-1, 1] but not clamped, and its map."""
+    def enlarge(self, x_BCTHW: Tensor, *, with_map: bool = True) -> SuperResolved:
+        """The clip as the classifier will see it, in [-1, 1] but not clamped, and its map.
+
+        Args:
+            x_BCTHW: RGB in [-1, 1].
+            with_map: compute the map too, where the network has the branch.
+        """
         side = (self.config.side, self.config.side)
         if self.super_resolution is None:
             return SuperResolved(resize(x_BCTHW, side), None)
-        enlarged: SuperResolved = self.super_resolution(x_BCTHW)
+        enlarged: SuperResolved = self.super_resolution(x_BCTHW, with_map=with_map)
         attention = enlarged.attention_B1THW
         return SuperResolved(
             resize(enlarged.video_BCTHW, side),
@@ -92,13 +97,13 @@ class Recognizer(nn.Module):
         return (video_BCTHW + 1.0) / 2.0 if self.config.zero_to_one else video_BCTHW
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
-        """Maps small clips to `logits_BK`.
+        """Maps small clips to `logits_BK`; no map is computed that they do not depend on.
 
         Args:
             x_BCTHW: RGB in [-1, 1].
         """
-        video, attention = self.enlarge(x_BCTHW)
-        if self.config.mask and attention is not None:
+        video, attention = self.enlarge(x_BCTHW, with_map=self.config.mask)
+        if attention is not None:
             video = masked(video, attention)
         return self.classify(video)
 
