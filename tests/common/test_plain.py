@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyvirat.common.plain import PlainDataError, from_plain, tagged, to_plain
+from tinyvirat.common.plain import LATER, PlainDataError, from_plain, tagged, to_plain
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=8)
@@ -228,3 +228,19 @@ def test_dataclasses_can_be_told_apart_by_a_key_of_their_own() -> None:
     ):
         with pytest.raises(PlainDataError, match=message):
             from_plain(Drawing, {"outline": wrong}, where="x", tags=SHAPES)
+
+
+@dataclass(frozen=True)
+class Grown:
+    width: int = 1
+    deeper: Small | None = field(default=None, metadata=LATER)
+    wider: int = field(default=2, metadata=LATER)
+
+
+def test_what_came_later_is_written_only_where_it_says_something() -> None:
+    assert to_plain(Grown(), TAGS) == {"width": 1}
+    assert from_plain(Grown, {"width": 1}, where="x") == Grown()
+    grown = Grown(deeper=Small(), wider=0)
+    data = to_plain(grown, TAGS)
+    assert set(data) == {"width", "deeper", "wider"}
+    assert from_plain(Grown, data, where="x", tags=TAGS) == grown

@@ -20,6 +20,7 @@ from tinyvirat.training.recipe import (
     LARGEST_RECIPE,
     ClassifierPhase,
     Clips,
+    Distill,
     JointPhase,
     Optimizer,
     Recipe,
@@ -103,6 +104,12 @@ def test_there_are_shipped_recipes() -> None:
         replace(RECIPE, phase1=SuperResolutionPhase(epochs=(1.5, 2.0), fade=Fade(epochs=2.0))),
         replace(RECIPE, clips=replace(RECIPE.clips, tiny=True, fit="stretch", strides=(3,))),
         replace(RECIPE, super_resolution=None, phase1=None, phase2=None, weights="i3d"),
+        replace(
+            RECIPE,
+            clips=replace(RECIPE.clips, seen=40),
+            phase2=None,
+            phase3=ClassifierPhase(steps=3, distill=Distill(features=1.0, feature_stages=(2, 4))),
+        ),
     ],
 )
 def test_a_resolved_recipe_round_trips(recipe: Recipe, write: Any) -> None:
@@ -195,6 +202,10 @@ WRONG = [
     ("phase3: {steps: 5, loss: {name: i3d}}", "loss: 'i3d' is not one of cross-entropy"),
     ("phase3: {steps: 5, sampling: {repeat_factor: 2}}", "sampling: repeat_factor is 2.0; it is a"),
     ("phase3: {steps: 5, mixup: -0.1}", "phase3: mixup is -0.1"),
+    ("clips: {size: 28, seen: 0}", "clips: seen is 0"),
+    ("phase3: {steps: 5, distill: {teacher: a}}", "distill: 'teacher' is not one of labels, log"),
+    ("phase3: {steps: 5, distill: {logits: 0}}", "distill: logits, features and attention are all"),
+    ("clips: {size: 28, seen: 56}", "phase2 trains .*leave clips.seen out"),
     ("phase2: {steps: 5, lambda_rec: -1}", "phase2: lambda_rec is -1"),
     ("phase2: {steps: 5, rec_from: here}", "'here' is not one of data, sr_data"),
     ("phase1: {steps: 4, batch: [2]}", "phase1: steps: 4 is not a list"),

@@ -18,6 +18,7 @@ def train(
     sr_data: Path | None = None,
     phase: list[int] | None = None,
     sr_from: Path | None = None,
+    teacher: Path | None = None,
     set: list[str] | None = None,
     cache: Path | None = None,
     until: int | None = None,
@@ -34,6 +35,7 @@ def train(
             pairs; without it DATA gives them.
         phase: numbers of the phases to carry out (1 super-resolution, 2 joint, 3 classifier).
         sr_from: a finished run whose super-resolution network is taken over.
+        teacher: a finished run from which the classifier learns, for a recipe with phase3.distill.
         set: values that win over the recipe's, such as phase3.optimizer.lr=0.0001.
         cache: folder of decoded frames.
         until: leave off after so many iterations; the same command goes on from there.
@@ -49,6 +51,7 @@ def train(
         sr_data=sr_data,
         phases=tuple(phase or ()),
         super_resolution=sr_from,
+        teacher=teacher,
         cache=cache,
         until=until,
         cpu=cpu,

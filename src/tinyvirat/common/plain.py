@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from tinyvirat.common.errors import TinyviratError
@@ -22,6 +22,10 @@ Tags = Mapping[str, type[Any]]
 TAG = "network"
 """The key that says which of several dataclasses a mapping stands for; dataclasses that are told
 apart by another key name it in a class variable `tag_key`."""
+
+LATER: Mapping[str, bool] = MappingProxyType({"later": True})
+"""Metadata of a field that a dataclass did not always have: it is left out while it has its
+default, so that what was written before, and its checksums, stay the same."""
 
 
 class PlainDataError(TinyviratError):
@@ -39,7 +43,12 @@ def to_plain(value: Any, tags: Tags | None = None) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         name = next((n for n, kind in (tags or {}).items() if type(value) is kind), None)
         data = {} if name is None else {_tag(type(value)): name}
-        return data | {f.name: to_plain(getattr(value, f.name), tags) for f in fields(value)}
+        held = ((f, getattr(value, f.name)) for f in fields(value))
+        return data | {
+            f.name: to_plain(one, tags)
+            for f, one in held
+            if not (f.metadata.get("later") and one == f.default)
+        }
     if isinstance(value, Mapping):
         return {str(key): to_plain(one, tags) for key, one in value.items()}
     if isinstance(value, tuple | list):

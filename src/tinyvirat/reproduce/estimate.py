@@ -165,7 +165,7 @@ def row_cost(row: Row, classes: int) -> Cost:
     config = RecognizerConfig(
         replace(recipe.classifier, num_classes=classes),
         recipe.super_resolution,
-        side=recipe.clips.full,
+        side=recipe.clips.classified,
     )
     return _cost(config, recipe.clips.size, recipe.clips.frames)
 
@@ -246,7 +246,7 @@ def _enlarging(recipe: Recipe, stage: int | None = None) -> float:
 
 def _classifying(recipe: Recipe) -> float:
     """A forward pass of the classifier for one clip."""
-    return _classifier_gmac(recipe.classifier, recipe.clips.full, recipe.clips.frames)
+    return _classifier_gmac(recipe.classifier, recipe.clips.classified, recipe.clips.frames)
 
 
 def measured_speed(device: torch.device) -> Speed:

@@ -43,6 +43,7 @@ def recipe_for(
         tiny=preprocess.full is None,
         fit="pad" if preprocess.fit == "crop" else preprocess.fit,
         frames=spec.sampler.length,
+        seen=None if spec.config.side == full else spec.config.side,
     )
     return Recipe(
         name=name,

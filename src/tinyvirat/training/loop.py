@@ -144,7 +144,7 @@ def _run_phase(
     if not resumed and isinstance(phase, Classification) and phase.settings.restart:
         network.classifier.load_state_dict(dict(training.classifier))
     average = MovingAverage(network, upkeep.ema) if upkeep.ema else None
-    modules: dict[str, nn.Module] = {"network": network}
+    modules: dict[str, nn.Module] = {"network": network, **phase.helpers}
     if average is not None:
         modules["average"] = average
     state = State(modules, phase.optimizers, accelerator.scaler)

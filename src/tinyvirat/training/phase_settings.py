@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tinyvirat.common.plain import LATER
+from tinyvirat.models.classifier import STAGES
 from tinyvirat.training.classification_losses import CrossEntropy, Loss
 from tinyvirat.training.fade import Fade
 
@@ -152,6 +154,43 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class Distill:
+    """What the classifier learns from a teacher (`tinyvirat.training.distillation`).
+
+    The teacher is a finished model, named when the run is begun. It is frozen, and sees each clip
+    as it was trained to see it: one of high resolution sees what the student's input was made of.
+
+    Attributes:
+        labels: weight of the labels' own loss; 0 learns from the teacher alone.
+        logits: weight of the teacher's answers; 0 leaves the term out, here and below.
+        temperature: of the answers; Hinton et al. 2015 have 2.5 to 20, low ones for small students.
+        features: weight of the teacher's normalised features.
+        feature_stages: whose feature maps are compared, 1 to 4; empty: the pooled features.
+        attention: weight of where the teacher looks.
+        attention_stages: whose attention is compared, 1 to 4.
+    """
+
+    labels: float = 1.0
+    logits: float = 1.0
+    temperature: float = 4.0
+    features: float = 0.0
+    feature_stages: tuple[int, ...] = ()
+    attention: float = 0.0
+    attention_stages: tuple[int, ...] = (2, 3, 4)
+
+    def __post_init__(self) -> None:
+        at_least(0, labels=self.labels, logits=self.logits)
+        at_least(0, features=self.features, attention=self.attention)
+        if self.temperature <= 0:
+            raise ValueError(f"temperature is {self.temperature}; it must be above 0")
+        if not (self.logits or self.features or self.attention):
+            raise ValueError("logits, features and attention are all 0: nothing is distilled")
+        check_stages(feature_stages=self.feature_stages, attention_stages=self.attention_stages)
+        if self.attention and not self.attention_stages:
+            raise ValueError("attention needs attention_stages")
+
+
+@dataclass(frozen=True)
 class ClassifierPhase:
     """Phase 3: the classifier on enlarged clips, without the map (Eq. 4).
 
@@ -171,6 +210,7 @@ class ClassifierPhase:
         optimizer: of all that learns.
         head_lr: factor of the learning rate of the last layer, which is fresh beside pretrained
             ones; 1. A large factor lets a short training get off the ground.
+        distill: what it learns from a teacher; None: nothing (paper).
     """
 
     steps: int = 0
@@ -184,6 +224,7 @@ class ClassifierPhase:
     mixup: float = 0.0
     optimizer: Optimizer = field(default_factory=Optimizer)
     head_lr: float = 1.0
+    distill: Distill | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         _check_length(self.steps, self.epochs, self.batch)
@@ -195,6 +236,13 @@ def at_least(least: float, **values: float) -> None:
     for name, value in values.items():
         if value < least:
             raise ValueError(f"{name} is {value}; it must be {least} or more")
+
+
+def check_stages(**stages: tuple[int, ...]) -> None:
+    """Raises ValueError where the stages of a classifier are not there, or named twice."""
+    for name, numbers in stages.items():
+        if list(numbers) != sorted({n for n in numbers if 1 <= n <= STAGES}):
+            raise ValueError(f"{name} is {list(numbers)}; stages are 1 to {STAGES}, in order")
 
 
 def _check_length(steps: int, epochs: float, batch: int) -> None:

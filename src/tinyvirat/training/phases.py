@@ -18,8 +18,10 @@ from torch import Tensor, nn
 
 from tinyvirat.datasets.degrade import stage_target
 from tinyvirat.models.any_size import ENTRIES
+from tinyvirat.models.classifier import Seen
 from tinyvirat.models.recognizer import Recognizer, masked
 from tinyvirat.training.classification_losses import ClassCounts
+from tinyvirat.training.distillation import Distiller, Teacher
 from tinyvirat.training.inputs import Inputs, LabelledBatch
 from tinyvirat.training.mixup import mixed
 from tinyvirat.training.norms import BATCH_NORMS
@@ -37,6 +39,7 @@ from tinyvirat.training.recipe import (
     Role,
     SuperResolutionPhase,
 )
+from tinyvirat.training.seeds import seed_of
 
 Batches = Mapping[Role, LabelledBatch]
 
@@ -100,6 +103,7 @@ class Setting:
         labels: `single` or `multi`.
         clips: number of training clips by role.
         counts: training clips of each class, `counts_K`, by role.
+        teacher: from whom the classifier learns, where the recipe distils.
     """
 
     recipe: Recipe
@@ -107,6 +111,7 @@ class Setting:
     labels: Labels
     clips: Mapping[Role, int]
     counts: Mapping[Role, Tensor]
+    teacher: Teacher | None = None
 
     def classes(self, role: Role) -> ClassCounts:
         """How common the classes are among the training clips of a role."""
@@ -123,6 +128,7 @@ class Phase(ABC):
         optimizers: by name.
         base: the settings of each optimiser.
         repeat_factor: the threshold from which rare classes are repeated; 0 repeats nothing.
+        helpers: by name, what learns along and is no part of the network.
     """
 
     name: ClassVar[str]
@@ -133,6 +139,7 @@ class Phase(ABC):
     repeat_factor: float = 0.0
 
     def __init__(self, setting: Setting) -> None:
+        self.helpers: dict[str, nn.Module] = {}
         self.setting = setting
         self.network = setting.network
         self.inputs = Inputs(setting.recipe.clips)
@@ -336,6 +343,10 @@ class Classification(Phase):
         groups = self._classifier_groups(settings.head_lr)
         if self.network.super_resolution is not None and not settings.freeze_generator:
             groups.append(Group(list(self.network.super_resolution.parameters())))
+        self.distiller = self._distiller()
+        if self.distiller is not None and list(self.distiller.parameters()):
+            self.helpers["distiller"] = self.distiller
+            groups.append(Group(list(self.distiller.parameters()), settings.head_lr))
         self._optimize({"classifier": (settings.optimizer, groups)})
         self.loss = settings.loss.build(setting.classes("data"), setting.labels)
         self.repeat_factor = settings.sampling.repeat_factor
@@ -359,14 +370,49 @@ class Classification(Phase):
         x_BCTHW = self.inputs.low(batch)
         with torch.set_grad_enabled(not self.frozen):
             video_BCTHW = self.network.enlarge(x_BCTHW).video_BCTHW
-        targets_BK, alpha = batch.targets_BK, self.settings.mixup
-        if alpha:
-            # After super-resolution, which is for clips as they are.
-            video_BCTHW, targets_BK = mixed(
-                video_BCTHW, targets_BK, alpha=alpha, seed=place.seed, seeds=batch.seeds
+        # After super-resolution, which is for clips as they are.
+        video_BCTHW, targets_BK = self._mixed(video_BCTHW, batch, place)
+        if self.distiller is None:
+            loss = self.loss(self.network.classify(video_BCTHW).float(), targets_BK)
+            return Losses(loss, {"cls": loss})
+        seen = self.network.see(video_BCTHW)
+        loss = self.loss(seen.logits_BK.float(), targets_BK)
+        terms = self.distiller(seen, self._teacher_sees(batch, place))
+        parts = {f"distill_{name}": term for name, term in terms.items()}
+        return Losses(self.distiller.total(loss, terms), {"cls": loss} | parts)
+
+    def _mixed(
+        self, video_BCTHW: Tensor, batch: LabelledBatch, place: Place
+    ) -> tuple[Tensor, Tensor]:
+        """Clips and targets, mixed where the recipe says so."""
+        alpha = self.settings.mixup
+        if not alpha:
+            return video_BCTHW, batch.targets_BK
+        return mixed(video_BCTHW, batch.targets_BK, alpha=alpha, seed=place.seed, seeds=batch.seeds)
+
+    @torch.no_grad()
+    def _teacher_sees(self, batch: LabelledBatch, place: Place) -> Seen:
+        """The same clips, cropped, mirrored and mixed alike, in the teacher's own resolution."""
+        teacher = self.setting.teacher
+        assert teacher is not None
+        inputs = Inputs(replace(self.setting.recipe.clips, size=teacher.side))
+        video_BCTHW = teacher.network.enlarge(inputs.low(batch)).video_BCTHW
+        return teacher.network.see(self._mixed(video_BCTHW, batch, place)[0])
+
+    def _distiller(self) -> Distiller | None:
+        """What compares the classifier with its teacher; its weights follow from the seed alone."""
+        settings, teacher = self.settings.distill, self.setting.teacher
+        if settings is None:
+            return None
+        if teacher is None:
+            raise ValueError(f"{self.name}: distill needs a teacher")
+        student, recipe = self.network.classifier, self.setting.recipe
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(recipe.seed, "distill", 0))
+            distiller = Distiller(
+                settings, student, teacher.network.classifier, self.setting.labels
             )
-        loss = self.loss(self.network.classify(video_BCTHW).float(), targets_BK)
-        return Losses(loss, {"cls": loss})
+        return distiller.to(student.head.weight.device)
 
 
 def steps_for(epochs: float, clips: int, batch: int) -> int:

@@ -15,7 +15,7 @@ import yaml
 
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.pixels import Policy
-from tinyvirat.common.plain import PlainDataError, Tags, from_plain, to_plain
+from tinyvirat.common.plain import LATER, PlainDataError, Tags, from_plain, to_plain
 from tinyvirat.common.strict_yaml import YamlError, parse
 from tinyvirat.datasets.degrade import Degrade
 from tinyvirat.models.any_size import AnySizeDVSRConfig
@@ -25,6 +25,7 @@ from tinyvirat.models.zoo import NETWORKS
 from tinyvirat.training.classification_losses import LOSSES
 from tinyvirat.training.phase_settings import (
     ClassifierPhase,
+    Distill,
     JointPhase,
     Optimizer,
     Role,
@@ -37,6 +38,7 @@ from tinyvirat.video.sampling import AllWindows, RandomWindow
 __all__ = [
     "ClassifierPhase",
     "Clips",
+    "Distill",
     "JointPhase",
     "Optimizer",
     "Recipe",
@@ -68,7 +70,7 @@ class Clips:
         size: side in pixels of the network's input: 14, 28, or 112 for a network on high
             resolution.
         full: side of the high-resolution truth, of large clips before they are made small, and of
-            what the classifier is given.
+            what the classifier is given unless `seen` says otherwise.
         short_side: shorter side in pixels before the crop to `full`; `full` or more.
         tiny: the clips to recognise are tiny by nature: they go to `size` directly, and give no
             pairs.
@@ -77,6 +79,8 @@ class Clips:
         strides: distances between its frames in training, drawn with equal probability.
         test_stride: distance between its frames afterwards.
         flip: probability of mirroring a training clip.
+        seen: side of what the classifier is given, in training and afterwards; None: `full`. A
+            smaller one makes a cheaper classifier of the same clips.
     """
 
     size: int = 28
@@ -88,12 +92,15 @@ class Clips:
     strides: tuple[int, ...] = (1, 2)
     test_stride: int = 1
     flip: float = 0.5
+    seen: int | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         if self.fit != "pad" and not self.tiny:
             raise ValueError(
                 f"fit: {self.fit} is for clips with tiny: true; large ones are cropped"
             )
+        if self.seen is not None and self.seen < 1:
+            raise ValueError(f"seen is {self.seen}; a side is 1 px or more")
         if self.frames > LONGEST_WINDOW:
             raise ValueError(f"frames is {self.frames}; a window has {LONGEST_WINDOW} at most")
         # Each refuses what it cannot carry out.
@@ -101,6 +108,11 @@ class Clips:
         self.degrade()
         RandomWindow(self.frames, self.strides)
         AllWindows(self.frames, self.test_stride)
+
+    @property
+    def classified(self) -> int:
+        """Side of what the classifier is given."""
+        return self.full if self.seen is None else self.seen
 
     def preprocess(self) -> Preprocess:
         """The deterministic form for the clips to recognise, saved with the model."""
@@ -225,6 +237,10 @@ class Recipe:
             raise ValueError("phase2 with attention needs a super_resolution with attention: true")
         if self.phase2 and self.phase2.rec_from == "data" and self.clips.tiny:
             raise ValueError("phase2: rec_from: data cannot be with tiny clips: they have no truth")
+        if self.phase2 and self.clips.classified != self.clips.full:
+            raise ValueError(
+                "phase2 trains super-resolution and classifier on one clip: leave clips.seen out"
+            )
         if self.super_resolution is not None:
             self._check_network(self.super_resolution)
 

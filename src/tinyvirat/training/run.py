@@ -31,6 +31,7 @@ from tinyvirat.models.saved import Model, ModelSpec, load_model, model_folder, s
 from tinyvirat.models.zoo import cost_of
 from tinyvirat.training.checkpoint import find_checkpoint, load_module
 from tinyvirat.training.data import TrainingData, open_data
+from tinyvirat.training.distillation import frozen_digest, load_teacher
 from tinyvirat.training.guard import guard_short_convolutions
 from tinyvirat.training.journal import (
     ENVIRONMENT,
@@ -66,6 +67,7 @@ class Order:
         phases: numbers of the phases to carry out; empty means all of the recipe's.
         super_resolution: a run or model whose super-resolution network is taken over, so that runs
             can share one; its attention branch too, where both have one.
+        teacher: a run or model from which the classifier learns, for a recipe that distils.
         cache: folder of decoded frames; None: the package's.
         until: leave off after so many iterations, to be resumed; None: go to the end.
         cpu: compute on the CPU even where there is a GPU.
@@ -76,6 +78,7 @@ class Order:
     sr_data: Path | None = None
     phases: tuple[int, ...] = ()
     super_resolution: Path | None = None
+    teacher: Path | None = None
     cache: Path | None = None
     until: int | None = None
     cpu: bool = False
@@ -93,7 +96,8 @@ def run(recipe: Recipe, order: Order) -> bool:
     """
     _check(recipe, order)
     data = open_data(recipe, order.data, order.sr_data, cache=order.cache)
-    digest = hashlib.sha256((recipe_text(recipe) + data.digest).encode()).hexdigest()
+    parts = [recipe_text(recipe), data.digest, *map(frozen_digest, _looked_at(order))]
+    digest = hashlib.sha256("".join(parts).encode()).hexdigest()
     position_of(order.out, digest)
     accelerator = _accelerator(recipe, order)
     spec, network, classifier = _build(recipe, data)
@@ -110,10 +114,14 @@ def run(recipe: Recipe, order: Order) -> bool:
         network.classifier.compile()
         if network.super_resolution is not None:
             network.super_resolution.compile()
+    teacher = None
+    if order.teacher is not None:
+        device = accelerator.device
+        teacher = load_teacher(order.teacher, recipe, data.labels, data.kind, device)
     training = Training(
         run=order.out,
         accelerator=accelerator,
-        setting=Setting(recipe, network, data.kind, data.clips, data.class_counts),
+        setting=Setting(recipe, network, data.kind, data.clips, data.class_counts, teacher),
         data=data,
         observer=Observer(order.out, spec, network, data, accelerator.device),
         classifier=classifier,
@@ -161,7 +169,7 @@ def _build(recipe: Recipe, data: TrainingData) -> tuple[ModelSpec, Recognizer, d
     config = RecognizerConfig(
         classifier,
         recipe.super_resolution,
-        side=recipe.clips.full,
+        side=recipe.clips.classified,
         zero_to_one=isinstance(classifier, ResNet3DConfig),
     )
     network = config.build()
@@ -175,6 +183,7 @@ def _build(recipe: Recipe, data: TrainingData) -> tuple[ModelSpec, Recognizer, d
         preprocess=recipe.clips.preprocess(),
         sampler=AllWindows(length=recipe.clips.frames, stride=recipe.clips.test_stride),
         origin=f"trained by tinyvirat with the recipe {recipe.name!r}, seed {recipe.seed}",
+        fps=data.fps(),
     )
     start = {name: t.clone() for name, t in network.classifier.state_dict().items()}
     return spec, network, start
@@ -198,7 +207,8 @@ def _check(recipe: Recipe, order: Order) -> None:
     """Refuses what cannot be carried out.
 
     Raises:
-        TinyviratError: the recipe has no such phase, or `until` is negative.
+        TinyviratError: the recipe has no such phase, `until` is negative, or there is a teacher
+            and nothing to learn from it, or the other way round.
     """
     there = [n for n in (1, 2, 3) if getattr(recipe, f"phase{n}") is not None]
     wrong = next((n for n in order.phases if n not in there), None)
@@ -207,6 +217,22 @@ def _check(recipe: Recipe, order: Order) -> None:
         raise TinyviratError(f"the recipe {recipe.name!r} has no phase {wrong}; it has {numbers}")
     if order.until is not None and order.until < 0:
         raise TinyviratError(f"until {order.until} is below 0")
+    distils = recipe.phase3 is not None and recipe.phase3.distill is not None
+    if distils and order.teacher is None:
+        raise TinyviratError(
+            f"the recipe {recipe.name!r} learns from a teacher (phase3.distill): name a finished "
+            "run or a model's folder with --teacher"
+        )
+    if order.teacher is not None and not distils:
+        raise TinyviratError(
+            f"the recipe {recipe.name!r} learns from no teacher, and one is given; "
+            "--set phase3.distill.logits=1 lets it"
+        )
+
+
+def _looked_at(order: Order) -> list[Path]:
+    """The models that a run depends on and does not change; they are part of its checksum."""
+    return [] if order.teacher is None else [order.teacher]
 
 
 def _recognizes(recipe: Recipe, order: Order) -> bool:
@@ -247,6 +273,7 @@ def _write_beginning(recipe: Recipe, order: Order, data: TrainingData) -> None:
         "data": {role: _about(data, role) for role in data.manifests},
         "held_out": sorted(data.sources),
         "super_resolution": None if order.super_resolution is None else str(order.super_resolution),
+        "teacher": None if order.teacher is None else str(order.teacher),
     }
     earlier = []
     path = out / ENVIRONMENT
