@@ -1,8 +1,7 @@
-"""`tinyvirat recognize`: what is done in a clip, or in a folder of them."""
+"""`tinyvirat recognize`: who does what, where and when, in clips, videos and streams."""
 
 from __future__ import annotations
 
-import json as json_module
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,17 +10,20 @@ from typing import TYPE_CHECKING, Literal
 from tinyvirat.common.errors import TinyviratError
 
 if TYPE_CHECKING:
+    from tinyvirat.cli.recognized import Asked, Shown
     from tinyvirat.recognition.load import ActionRecognizer
-    from tinyvirat.recognition.results import Prediction
+    from tinyvirat.recognition.stream import VideoStream
 
 SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv")
 
 
 def recognize(
-    path: Path,
+    source: str,
     *,
     model: str | None = None,
+    tubes: str | None = None,
     out: Path | None = None,
+    outputs: str | None = None,
     render: bool = False,
     input_size: int | None = None,
     top: int = 3,
@@ -30,55 +32,65 @@ def recognize(
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     json: bool = False,
 ) -> int:
-    """Names the actions in a video clip, or in every clip of a folder.
+    """Names the actions in a video, a stream or a clip, or in every one of a folder.
+
+    A clip of at most 128 x 128 px is taken whole. In anything larger the actors are found by their
+    motion, and each is read over time; so is a stream until it ends or Ctrl-C is pressed.
 
     Args:
-        path: a video file, or a folder that is searched for videos with all its sub-folders.
+        source: a video file, a folder that is searched with all its sub-folders, an address
+            (rtsp://, http://), or the number of a camera.
         model: a model's or a run's folder, the name of fetched weights, or an exported file.
-        out: folder for `predictions.jsonl` and the pictures.
-        render: draw input, enlarged clip and attention map, as a picture and as a video, into OUT.
+        tubes: whole (the whole frame), motion (what moves), or a file of detections, tracks or
+            annotations; chosen by the size of the frames if not given.
+        out: folder for what is written; each video of a folder has its own in it.
+        outputs: what is written, with commas between; everything if not given.
+        render: draw input, enlarged clip and attention map of clips, as a picture and as a video,
+            into OUT.
         input_size: make clips this many pixels small first, to see what is still recognised.
         top: how many labels the table shows for each clip.
         engine: what computes; onnx and openvino need the model exported (`tinyvirat export`).
         device: where PyTorch computes; auto takes a GPU where there is one.
         precision: number format of the network; auto takes the fastest that is safe.
-        json: print the result rows as JSON lines instead of a table.
+        json: print the result rows as JSON lines, as they become known, instead of a table.
     """
-    if render and out is None:
-        raise TinyviratError("--render needs --out DIR, the folder for its pictures")
-    videos = find_videos(path)
-    _open_first(videos)
-    if model is None:
-        raise TinyviratError(
-            "no model is shipped yet: name one with --model; `tinyvirat weights fetch "
-            "i3d-kinetics400` brings one, then `--model i3d-kinetics400`"
-        )
+    if out is None and (render or outputs is not None):
+        named = "--render" if render else "--outputs"
+        raise TinyviratError(f"{named} needs --out DIR, the folder to write into")
+    sources = find_sources(source)
+    first = _opened(sources)  # before any model is looked for, so that its own error comes first
+    from tinyvirat.cli.recognized import Asked, Shown
     from tinyvirat.recognition.load import load
 
     recognizer = load(
-        model, device=device, precision=precision, input_size=input_size, engine=engine
+        _model_or_default(model),
+        device=device,
+        precision=precision,
+        input_size=input_size,
+        engine=engine,
     )
-    failed = 0
-    predictions = []
-    for video in _progress(videos):
-        try:
-            found = recognizer.recognize(video)
-            if render and out is not None:
-                _render(recognizer, found, path, out)
-        except TinyviratError as error:
-            failed += 1
-            sys.stderr.write(f"tinyvirat: error: {error}\n")
-            continue
-        predictions += found
-        if json:
-            print(*(json_module.dumps(p.to_json()) for p in found), sep="\n", flush=True)
-    if out is not None:
-        from tinyvirat.recognition.results import write_predictions
+    folder = Path(source) if len(sources) > 1 or Path(source).is_dir() else None
+    asked = Asked(tubes, out, folder, _names(outputs), render)
+    shown = Shown(json=json, top=top)
+    code = _all(recognizer, sources, first, asked, shown)
+    if asked.gathers_clips:
+        shown.write_clips(asked.out)
+    shown.tables()
+    return code
 
-        write_predictions(out / "predictions.jsonl", predictions)
-    if not json:
-        _table(predictions, top)
-    return 1 if failed else 0
+
+def find_sources(source: str) -> list[str | Path | int]:
+    """What is named by SOURCE: one address, camera or video, or all videos of a folder.
+
+    Raises:
+        TinyviratError: there is no video in the folder.
+    """
+    path = Path(source)
+    if "://" in source:
+        return [source]
+    if source.isdecimal() and not path.exists():
+        return [int(source)]
+    return [*find_videos(path)]
 
 
 def find_videos(path: Path) -> list[Path]:
@@ -97,43 +109,53 @@ def find_videos(path: Path) -> list[Path]:
     return [path]
 
 
-def _open_first(videos: list[Path]) -> None:
-    """Opens a single input before any model is looked for, so that its own error comes first."""
-    from tinyvirat.video import open_video
+def _model_or_default(model: str | None) -> str:
+    """The model to use."""
+    if model is None:
+        raise TinyviratError(
+            "no model is shipped yet: name one with --model; `tinyvirat weights fetch "
+            "i3d-kinetics400` brings one, then `--model i3d-kinetics400`"
+        )
+    return model
 
-    if len(videos) == 1:
-        open_video(videos[0]).close()
+
+def _names(outputs: str | None) -> tuple[str, ...] | None:
+    if outputs is None:
+        return None
+    return tuple(name.strip() for name in outputs.split(",") if name.strip())
 
 
-def _progress(videos: list[Path]) -> Iterator[Path]:
+def _opened(sources: list[str | Path | int]) -> VideoStream | None:
+    """The only source, opened; none where there are several."""
+    from tinyvirat.recognition.stream.sources import open_stream
+
+    return open_stream(sources[0]) if len(sources) == 1 else None
+
+
+def _all(
+    recognizer: ActionRecognizer,
+    sources: list[str | Path | int],
+    first: VideoStream | None,
+    asked: Asked,
+    shown: Shown,
+) -> int:
+    """Recognises one source after the other; the exit code."""
+    from tinyvirat.cli.recognized import one
+    from tinyvirat.recognition.stream.sources import open_stream
+
+    failed = False
+    for source in _progress(sources):
+        try:
+            stream = open_stream(source) if first is None else first
+            if one(recognizer, stream, asked, shown, progress=first is not None).interrupted:
+                return 130
+        except TinyviratError as error:
+            failed = True
+            sys.stderr.write(f"tinyvirat: error: {error}\n")
+    return 1 if failed else 0
+
+
+def _progress(sources: list[str | Path | int]) -> Iterator[str | Path | int]:
     from tinyvirat.common.progress import track
 
-    return track(videos, "recognising") if len(videos) > 1 else iter(videos)
-
-
-def _render(recognizer: ActionRecognizer, found: list[Prediction], path: Path, out: Path) -> None:
-    from tinyvirat.recognition.render import render
-
-    for prediction in found:
-        video = Path(prediction.video)
-        relative = video.relative_to(path) if path.is_dir() else Path(video.name)
-        # The ending stays in the name: a.mp4 and a.avi may lie side by side.
-        name = "__".join(relative.parts).replace(".", "_")
-        for picture in render(recognizer, prediction, out / "pictures" / name):
-            sys.stderr.write(f"wrote {picture}\n")
-
-
-def _table(predictions: list[Prediction], top: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table()
-    table.add_column("clip", overflow="fold")
-    table.add_column("frames", justify="right")
-    table.add_column("seconds", justify="right")
-    table.add_column(f"top {top}", overflow="fold")
-    for p in predictions:
-        best = ", ".join(f"{label} {score:.2f}" for label, score in p.top(top))
-        seconds = f"{p.stop_time - p.start_time:.1f}"
-        table.add_row(p.video, str(p.stop - p.start), seconds, best)
-    Console().print(table)
+    return track(sources, "recognising") if len(sources) > 1 else iter(sources)

@@ -1,0 +1,213 @@
+"""What `tinyvirat recognize` does with one source, and what it prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tinyvirat.common.errors import TinyviratError
+from tinyvirat.recognition.events import Action, Event, Sink, StreamEnd, StreamHeader, TubeEnd
+from tinyvirat.recognition.load import ActionRecognizer
+from tinyvirat.recognition.outputs.opening import ALL, open_sinks
+from tinyvirat.recognition.results import Prediction, write_predictions
+from tinyvirat.recognition.stream import StreamSettings, VideoStream, run_stream
+from tinyvirat.recognition.stream.run import is_clip
+
+OF_FRAMES = ("video", "report")
+"""The outputs that show every frame."""
+LONGEST_TABLE = 500
+"""Actions of one video that are listed."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for.
+
+    Attributes:
+        tubes: `whole`, `motion`, a path, or None.
+        out: the folder to write into, if any.
+        folder: the folder that was searched for videos, if it was one.
+        outputs: names of what is written, if any were named.
+        render: draw what the network saw of clips.
+    """
+
+    tubes: str | None
+    out: Path | None
+    folder: Path | None
+    outputs: tuple[str, ...] | None
+    render: bool
+
+    @property
+    def gathers_clips(self) -> bool:
+        """Whether the rows of all clips go into one file: those of a folder, unless outputs are
+        named."""
+        return self.folder is not None and self.outputs is None
+
+    def place(self, video: str) -> Path | None:
+        """The folder for what is written about a video."""
+        if self.out is None or self.folder is None:
+            return self.out
+        return self.out / self.name(video)
+
+    def name(self, video: str) -> str:
+        """What files and folders of a video are called."""
+        path = Path(video)
+        relative = path.name if self.folder is None else path.relative_to(self.folder)
+        # The ending stays in the name: a.mp4 and a.avi may lie side by side.
+        return "__".join(Path(relative).parts).replace(".", "_")
+
+
+class Shown:
+    """A sink for the screen: rows as they come, or tables at the end.
+
+    Args:
+        json: print rows.
+        top: labels that the table of clips shows.
+    """
+
+    def __init__(self, *, json: bool, top: int) -> None:
+        self._json = json
+        self._top = top
+        self._clips: list[Prediction] = []
+        self._last: list[Prediction] = []
+        self._videos: list[_Video] = []
+
+    def begin(self, header: StreamHeader) -> None:
+        """The next source."""
+        self._last = []
+        self._videos.append(_Video(header.video, []))
+
+    def take(self, event: Event) -> None:
+        """Prints or keeps it."""
+        if isinstance(event, Prediction):
+            if self._json:
+                print(json.dumps(event.to_json()), flush=True)
+            if event.boxes is None:
+                self._last.append(event)
+        elif isinstance(event, Action):
+            self._videos[-1].add(event)
+        elif isinstance(event, TubeEnd):
+            self._videos[-1].tubes += 1
+
+    def end(self, end: StreamEnd) -> None:
+        """Keeps a clip's answer."""
+        if self._last:
+            self._videos.pop()
+        self._clips += self._last
+
+    def abandon(self) -> None:
+        """Forgets the source."""
+        self._videos.pop()
+
+    def clip(self) -> Prediction | None:
+        """The answer for the last source, if it was a clip."""
+        return self._last[0] if self._last else None
+
+    def write_clips(self, out: Path | None) -> None:
+        """Writes the rows of all clips."""
+        if self._clips and out is not None:
+            write_predictions(out / "predictions.jsonl", self._clips)
+
+    def tables(self) -> None:
+        """Prints the tables, unless rows were printed."""
+        if self._json:
+            return
+        if self._clips:
+            Console().print(_clips_table(self._clips, self._top))
+        for video in self._videos:
+            video.print()
+
+
+@dataclass
+class _Video:
+    """What one video's table shows."""
+
+    name: str
+    actions: list[Action]
+    tubes: int = 0
+    more: int = 0
+
+    def add(self, action: Action) -> None:
+        if len(self.actions) < LONGEST_TABLE:
+            self.actions.append(action)
+        else:
+            self.more += 1
+
+    def print(self) -> None:
+        console = Console()
+        if not self.actions:
+            console.print(f"{self.name}: no action above its threshold in {self.tubes} tubes")
+            return
+        table = Table(title=self.name)
+        table.add_column("tube", justify="right")
+        table.add_column("type")
+        table.add_column("when", justify="right")
+        table.add_column("label", overflow="fold")
+        table.add_column("score", justify="right")
+        for one in sorted(self.actions, key=lambda action: (action.start_time, action.tube)):
+            when = f"{_clock(one.start_time)} - {_clock(one.stop_time)}"
+            table.add_row(str(one.tube), one.type, when, one.label, f"{one.score:.2f}")
+        console.print(table)
+        if self.more:
+            console.print(f"and {self.more} more")
+
+
+def one(
+    recognizer: ActionRecognizer,
+    stream: VideoStream,
+    asked: Asked,
+    shown: Shown,
+    *,
+    progress: bool,
+) -> StreamEnd:
+    """Recognises one source, writes what was asked for, and draws it if it is a clip.
+
+    Raises:
+        TinyviratError: it cannot be read, or something cannot be written.
+    """
+    clip = is_clip(stream.info, asked.tubes)
+    if asked.render and not clip:
+        stream.close()
+        raise TinyviratError(
+            f"{stream.info.name}: --render draws clips of at most 128 x 128 px; a long video gets "
+            "its pictures with --outputs strips,video"
+        )
+    place = asked.place(stream.info.name)
+    sinks: list[Sink] = [shown]
+    settings = StreamSettings()
+    if place is not None and not (clip and asked.gathers_clips):
+        wanted = asked.outputs or ALL
+        sinks += open_sinks(place, recognizer, wanted)
+        settings = StreamSettings(frames=any(name in OF_FRAMES for name in wanted))
+    end = run_stream(recognizer, stream, sinks, asked.tubes, settings, progress=progress)
+    found = shown.clip()
+    if asked.render and asked.out is not None and found is not None:
+        from tinyvirat.recognition.render import render
+
+        for picture in render(recognizer, found, asked.out / "pictures" / asked.name(found.video)):
+            sys.stderr.write(f"wrote {picture}\n")
+    return end
+
+
+def _clips_table(predictions: list[Prediction], top: int) -> Table:
+    table = Table()
+    table.add_column("clip", overflow="fold")
+    table.add_column("frames", justify="right")
+    table.add_column("seconds", justify="right")
+    table.add_column(f"top {top}", overflow="fold")
+    for p in predictions:
+        best = ", ".join(f"{label} {score:.2f}" for label, score in p.top(top))
+        seconds = f"{p.stop_time - p.start_time:.1f}"
+        table.add_row(p.video, str(p.stop - p.start), seconds, best)
+    return table
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds, 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
