@@ -33,6 +33,12 @@ class _AbandonedError(Exception):
     """Tells `written_beside` that its block did not succeed."""
 
 
+def abandoned(session: ExitStack | None) -> None:
+    """Leaves the blocks of a session as if they had failed; does nothing where there is none."""
+    if session is not None:
+        session.__exit__(_AbandonedError, _AbandonedError(), None)
+
+
 class GrowingFile:
     """A text file, written line by line beside its name and renamed when it is finished.
 
@@ -90,5 +96,4 @@ class GrowingFile:
     def drop(self) -> None:
         """Removes what was written; whatever had the name stays. Does nothing when not open."""
         session, self._session, self._file = self._session, None, None
-        if session is not None:
-            session.__exit__(_AbandonedError, _AbandonedError(), None)
+        abandoned(session)

@@ -11,6 +11,7 @@ from tinyvirat.recognition.events import Sink
 from tinyvirat.recognition.outputs.files import OutputError
 from tinyvirat.recognition.outputs.jsonl import JsonlSink
 from tinyvirat.recognition.outputs.tables import TablesSink
+from tinyvirat.recognition.outputs.video import VideoSink
 
 if TYPE_CHECKING:
     from tinyvirat.recognition.load import ActionRecognizer
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 BUILDERS: dict[str, Callable[[Path], Sink]] = {
     "jsonl": JsonlSink,
     "csv": TablesSink,
+    "video": VideoSink,
 }
 
 ALL = tuple(BUILDERS)
