@@ -22,6 +22,7 @@ import numpy as np
 from tinyvirat.recognition.events import Event, StreamEnd, StreamHeader
 from tinyvirat.recognition.load import ActionRecognizer
 from tinyvirat.recognition.proposals import TubeFrame, TubeSource, WholeFrame, open_tubes
+from tinyvirat.recognition.proposals.settings import FASTEST, SLOWEST
 from tinyvirat.recognition.stream.ahead import Pause
 from tinyvirat.recognition.stream.held import HeldFrames
 from tinyvirat.recognition.stream.intervals import Rule
@@ -291,11 +292,13 @@ def _reading(
 ) -> Reading:
     enter_K = np.array(header.thresholds)
     rule = Rule(enter_K, enter_K * settings.leave, not header.multi_label, settings.shortest_action)
+    rate = min(max(float(header.fps), SLOWEST), FASTEST)  # streams may claim 90,000
+    faster = 1.0 if recognizer.spec.fps is None else rate / recognizer.spec.fps
     return Reading(
         video=header.video,
         spec=recognizer.spec,
         settings=settings,
-        sampler=sliding(recognizer.spec.sampler, settings.overlap),
+        sampler=sliding(recognizer.spec.sampler, settings.overlap, faster),
         rule=rule,
         size=(header.width, header.height),
         frame_time=float(1 / header.fps),

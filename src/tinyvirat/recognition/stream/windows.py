@@ -13,14 +13,18 @@ from numpy.typing import NDArray
 from tinyvirat.video.sampling import AnySampler, RandomWindow, SlidingWindows
 
 
-def sliding(sampler: AnySampler, overlap: float) -> SlidingWindows:
-    """Overlapping windows like those of a model's sampler: length, stride and filling are its own.
+def sliding(sampler: AnySampler, overlap: float, faster: float = 1.0) -> SlidingWindows:
+    """Overlapping windows like those of a model's sampler: length and filling are its own.
 
     Args:
         sampler: as saved with the model.
         overlap: part of a window that the next one shares, 0 or more and below 1.
+        faster: frames a second of the video for each of the clips that the model learnt from. The
+            stride follows, so that a window lasts as long as it did then, as nearly as whole frames
+            allow; a video that is too slow for that is read frame by frame.
     """
     stride = min(sampler.strides) if isinstance(sampler, RandomWindow) else sampler.stride
+    stride = max(1, round(stride * faster))
     hop = max(1, round(sampler.length * stride * (1.0 - overlap)))
     return SlidingWindows(sampler.length, hop, stride, sampler.short)
 
