@@ -1,0 +1,198 @@
+"""Makes the shipped recogniser of interactions of the runs of `interactions.sh`: thresholds, card.
+
+    python benchmarks/ship_interactions.py OUT FOLDER [ALARMS]
+
+OUT is the folder of those runs; FOLDER gets `weights.safetensors` in float16, `model.json`,
+`CARD.md` and `scores.json`. ALARMS is the folder that `tinyvirat recognize WALKERS --model FOLDER
+--out ALARMS` wrote about a video in which people only walk; without it, the card says that nobody
+looked.
+
+Every clip was answered once by a model that had not seen its set. Thresholds for the shipped model
+come from all of these answers; the scores on the card do not: what one set's clips are scored at
+was set on the other's.
+"""
+
+import json
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tinyvirat.common.files import write_text
+from tinyvirat.datasets.manifest import read_manifest
+from tinyvirat.evaluation.evaluate import predict
+from tinyvirat.evaluation.prediction_file import read_predictions
+from tinyvirat.evaluation.predictions import Predictions
+from tinyvirat.evaluation.resampled import F1, Accuracy, MeanAveragePrecision
+from tinyvirat.evaluation.significance import Interval, bootstrap, bootstrap_mean
+from tinyvirat.evaluation.thresholds import Thresholds, TuningSet, few_false_alarms
+from tinyvirat.models.inference import Inference
+from tinyvirat.models.saved import load_model, save_model
+from tinyvirat.training.journal import environment
+
+WAYS = ("set1_to_set2", "set2_to_set1")
+RATE = 0.01
+"""The part of the clips without an interaction that may get past its threshold."""
+CARD = Path(__file__).with_name("interactions_card.md")
+
+
+@dataclass(frozen=True)
+class Score:
+    """A row of the card."""
+
+    what: str
+    clips: int
+    interval: Interval
+
+    def row(self) -> str:
+        one = self.interval
+        spread = "" if one.low is None else f" [{one.low * 100:.1f}, {one.high * 100:.1f}]"
+        return f"| {self.what} | {one.point * 100:.1f}{spread} | {self.clips} |"
+
+
+def main(out: Path, folder: Path, alarms: Path | None) -> None:
+    """Writes the model, and what is known about it."""
+    answers = {
+        way: read_predictions(out / way / "evaluation" / "predictions.jsonl") for way in WAYS
+    }
+    spec = load_model(out / "both" / "model").spec
+    thresholds = few_false_alarms(pooled(tuple(answers.values())), RATE)
+    manifest = read_manifest(out / "data" / "both.jsonl")
+    spec = replace(
+        spec,
+        name="interactions",
+        origin=f"UT-Interaction, both sets; I3D from Kinetics-400; commit {commit(out)}",
+        thresholds=thresholds.probabilities,
+        tuned_on=tuple(dict.fromkeys(record.source for record in manifest.records)),
+    )
+    model = replace(load_model(out / "both" / "model"), spec=spec)
+    save_model(folder, model, dtype=torch.float16)
+    scores = [score for way in WAYS for score in scored(way, answers)]
+    seen = predict(
+        Inference(load_model(folder), device="cpu", precision="float32"), manifest, "train"
+    )
+    here = environment()
+    facts = {
+        "commit": commit(out),
+        "thresholds": dict(zip(spec.labels, spec.thresholds, strict=True)),
+        "on_its_own_training_clips": own(seen),
+        "scores": [{"what": s.what, "clips": s.clips, **vars(s.interval)} for s in scores],
+        "walkers": None if alarms is None else walkers(alarms),
+        **{name: here[name] for name in ("time", "python", "torch", "processor")},
+    }
+    write_text(folder / "scores.json", json.dumps(facts, indent=1) + "\n")
+    write_text(folder / "CARD.md", card(facts, scores, folder))
+
+
+def pooled(parts: tuple[Predictions, ...]) -> TuningSet:
+    """Answers of several models for clips that each had not seen."""
+    return TuningSet(
+        np.concatenate([part.logits_NK for part in parts]),
+        np.concatenate([part.known_targets() for part in parts]),
+        parts[0].classes,
+        tuple(source for part in parts for source in part.sources),
+    )
+
+
+def scored(way: str, answers: dict[str, Predictions]) -> list[Score]:
+    """One direction's scores, at thresholds that the other direction's answers set."""
+    one = answers[way]
+    (other,) = (answers[name] for name in WAYS if name != way)
+    limits = few_false_alarms(pooled((other,)), RATE)
+    targets_NK, name = one.known_targets(), way.replace("_", " ")
+    shown_N = targets_NK.any(1)
+    named = f"{name}: the likeliest interaction is the one shown"
+    rows = [
+        Score(
+            named,
+            int(shown_N.sum()),
+            bootstrap(Accuracy(), one.logits_NK[shown_N], targets_NK[shown_N], of(one, shown_N)),
+        )
+    ]
+    for what, metric in (
+        ("mean average precision, with clips that show none", MeanAveragePrecision()),
+        ("F1, macro, at thresholds", F1("macro", limits)),
+    ):
+        found = bootstrap(metric, one.logits_NK, targets_NK, one.sources)
+        rows.append(Score(f"{name}: {what}", len(one.ids), found))
+    for what, kept_N in (
+        ("clips of an interaction for which anything is said", shown_N),
+        ("people who stand or walk, for whom anything is said", ~shown_N & kind(one, "ut")),
+        ("other videos for which anything is said", ~shown_N & kind(one, "ucf")),
+    ):
+        if kept_N.any():
+            rows.append(Score(f"{name}: {what}", int(kept_N.sum()), said(one, limits, kept_N)))
+    return rows
+
+
+def said(one: Predictions, limits: Thresholds, kept_N: np.ndarray) -> Interval:
+    """For which part of some clips any interaction is named."""
+    any_N = limits.predict(one.logits_NK[kept_N]).any(1)
+    return bootstrap_mean(any_N.astype(float), of(one, kept_N))
+
+
+def of(one: Predictions, kept_N: np.ndarray) -> list[str]:
+    """The sources of some clips."""
+    return [source for source, kept in zip(one.sources, kept_N, strict=True) if kept]
+
+
+def kind(one: Predictions, name: str) -> np.ndarray:
+    """Which clips are of UT-Interaction (`ut`) or of UCF-101 (`ucf`)."""
+    return np.array([clip.startswith(f"{name}/") for clip in one.ids])
+
+
+def own(seen: Predictions) -> dict[str, float]:
+    """What the shipped file answers for the clips it learnt from: a check, not a score."""
+    targets_NK = seen.known_targets()
+    shown_N = targets_NK.any(1)
+    right_N = seen.logits_NK[shown_N].argmax(1) == targets_NK[shown_N].argmax(1)
+    return {"clips": int(shown_N.sum()), "accuracy": float(right_N.mean())}
+
+
+def walkers(alarms: Path) -> dict[str, object]:
+    """What was said about people who only walk."""
+    rows = [json.loads(line) for line in (alarms / "predictions.jsonl").read_text().splitlines()]
+    actions = [json.loads(line) for line in (alarms / "actions.jsonl").read_text().splitlines()]
+    return {
+        "video": Path(rows[0]["video"]).name,
+        "tubes": len({row["tube"] for row in rows}),
+        "tube_seconds": sum(row["stop_time"] - row["start_time"] for row in rows),
+        "false_alarms": len(actions),
+        "tubes_with_false_alarms": len({row["tube"] for row in actions}),
+        "labels": sorted({row["label"] for row in actions}),
+    }
+
+
+def commit(out: Path) -> str:
+    """Of the code that trained the model."""
+    starts = json.loads((out / "both" / "environment.json").read_text(encoding="utf-8"))
+    return str(starts[-1]["commit"])
+
+
+def card(facts: dict[str, object], scores: list[Score], folder: Path) -> str:
+    """The card's text, with its figures."""
+    alarms = facts["walkers"]
+    told = "Nobody has looked yet."
+    if isinstance(alarms, dict):
+        told = (
+            f"`{alarms['video']}`: {alarms['tubes']} tubes, {alarms['tube_seconds'] / 60:.1f} "
+            f"minutes of them, {alarms['false_alarms']} false alarms, in "
+            f"{alarms['tubes_with_false_alarms']} tubes ({', '.join(alarms['labels']) or 'none'})."
+        )
+    thresholds = facts["thresholds"]
+    assert isinstance(thresholds, dict)
+    return CARD.read_text(encoding="utf-8").format(
+        commit=facts["commit"],
+        megabytes=f"{(folder / 'weights.safetensors').stat().st_size / 1e6:.1f}",
+        thresholds=", ".join(f"{label} {value:.3f}" for label, value in thresholds.items()),
+        rate=f"{RATE * 100:g} %",
+        scores="\n".join(score.row() for score in scores),
+        walkers=told,
+        own=facts["on_its_own_training_clips"],
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]) if len(sys.argv) > 3 else None)
