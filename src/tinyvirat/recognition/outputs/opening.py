@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyvirat.recognition.events import Sink
+from tinyvirat.recognition.outputs.actev import ActevSink
 from tinyvirat.recognition.outputs.files import OutputError
 from tinyvirat.recognition.outputs.jsonl import JsonlSink
 from tinyvirat.recognition.outputs.tables import TablesSink
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 BUILDERS: dict[str, Callable[[Path], Sink]] = {
     "jsonl": JsonlSink,
     "csv": TablesSink,
+    "actev": ActevSink,
     "video": VideoSink,
 }
 
