@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from enum import Enum
 from typing import Generic, TypeVar
 
@@ -37,16 +38,12 @@ class _StoppedError(Exception):
 
 
 class Ahead(Generic[T]):
-    """Goes over items in a thread of its own. A context manager.
+    """Goes over items in a thread of its own, once.
 
     Args:
         items: makes the iterator, in that thread; it is also closed there.
         room: how many items may wait.
-        stages: counts the time of `decode`.
-        may_drop: says of an item whether it is left out when there is no room; None waits for room.
-
-    Attributes:
-        dropped: how many were left out.
+        stages: counts the time of `decode`; where a source is waited for, that too.
     """
 
     def __init__(
@@ -54,16 +51,17 @@ class Ahead(Generic[T]):
         items: Callable[[], Iterator[T]],
         room: int,
         stages: Stages,
-        may_drop: Callable[[T], bool] | None = None,
     ) -> None:
-        self.dropped = 0
         self._make = items
         self._stages = stages
-        self._may_drop = may_drop
         self._waiting: queue.Queue[T | BaseException | None] = queue.Queue(room)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="decode", daemon=True)
-        self._thread.start()
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for another item."""
+        return self._waiting.full()
 
     def __iter__(self) -> Iterator[T | Pause]:
         """The items in their order, and `Pause.QUIET` where the next is long in coming.
@@ -71,6 +69,7 @@ class Ahead(Generic[T]):
         Raises:
             Exception: what going over them raised.
         """
+        self._thread.start()
         while True:
             try:
                 item = self._waiting.get(timeout=QUIET_S)
@@ -86,7 +85,8 @@ class Ahead(Generic[T]):
     def close(self, patience: float = 5.0) -> None:
         """Ends the thread; waits for it so many seconds at most."""
         self._stop.set()
-        self._thread.join(patience)
+        if self._thread.is_alive():
+            self._thread.join(patience)
 
     def _run(self) -> None:
         end: BaseException | None = None
@@ -106,29 +106,17 @@ class Ahead(Generic[T]):
             close = getattr(items, "close", None)
             if close is not None:
                 close()
-        try:
-            self._put(end, keep=True)
-        except _StoppedError:
-            return
+        with suppress(_StoppedError):
+            self._put(end)
 
-    def _put(self, item: T | BaseException | None, *, keep: bool = False) -> None:
-        if self._stop.is_set():
-            raise _StoppedError
-        while True:
+    def _put(self, item: T | BaseException | None) -> None:
+        while not self._stop.is_set():
             try:
-                self._waiting.put(item, timeout=0.0 if self._drops(item, keep) else QUIET_S)
+                self._waiting.put(item, timeout=QUIET_S)
                 return
             except queue.Full:
-                if self._drops(item, keep):
-                    self.dropped += 1
-                    return
-                if self._stop.is_set():
-                    raise _StoppedError from None
-
-    def _drops(self, item: T | BaseException | None, keep: bool) -> bool:
-        if keep or self._may_drop is None or item is None or isinstance(item, BaseException):
-            return False
-        return self._may_drop(item)
+                continue
+        raise _StoppedError
 
 
 def room_for(width: int, height: int) -> int:

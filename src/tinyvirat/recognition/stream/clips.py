@@ -20,7 +20,7 @@ from tinyvirat.recognition.proposals.records import UNKNOWN, Box, TubeBox
 from tinyvirat.recognition.results import Prediction
 from tinyvirat.recognition.stream.recognition import Recognition, header_of
 from tinyvirat.recognition.stream.settings import StreamSettings
-from tinyvirat.recognition.stream.sources import SourceInfo
+from tinyvirat.recognition.stream.source_info import SourceInfo
 from tinyvirat.recognition.stream.summary import Summary
 from tinyvirat.video import VideoReader, open_video
 

@@ -29,7 +29,8 @@ from tinyvirat.recognition.stream.intervals import Rule
 from tinyvirat.recognition.stream.network import NetworkQueue
 from tinyvirat.recognition.stream.patches import patches_of, whole
 from tinyvirat.recognition.stream.settings import StreamSettings
-from tinyvirat.recognition.stream.sources import SourceInfo, VideoStream
+from tinyvirat.recognition.stream.source_info import SourceInfo
+from tinyvirat.recognition.stream.sources import VideoStream
 from tinyvirat.recognition.stream.stages import Stages
 from tinyvirat.recognition.stream.tubes import Found, Reading, TubeReading
 from tinyvirat.recognition.stream.windows import sliding

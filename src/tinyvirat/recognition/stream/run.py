@@ -15,7 +15,8 @@ from tinyvirat.recognition.proposals.choose import CROPPED
 from tinyvirat.recognition.stream.clips import ClipRecognition
 from tinyvirat.recognition.stream.recognition import Recognition, StreamRecognition, Tubes
 from tinyvirat.recognition.stream.settings import StreamSettings
-from tinyvirat.recognition.stream.sources import SourceInfo, VideoStream, open_stream
+from tinyvirat.recognition.stream.source_info import SourceInfo
+from tinyvirat.recognition.stream.sources import VideoStream, open_stream
 from tinyvirat.recognition.stream.watching import Watching
 from tinyvirat.video import VideoError
 

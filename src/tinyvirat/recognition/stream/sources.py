@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
 from tinyvirat.recognition.stream.ahead import Ahead, Pause, room_for
+from tinyvirat.recognition.stream.live import LiveStream, SourceSettings
+from tinyvirat.recognition.stream.source_info import SourceInfo
 from tinyvirat.recognition.stream.stages import Stages
 from tinyvirat.video import Frame, VideoReader, open_video
-
-
-@dataclass(frozen=True)
-class SourceInfo:
-    """What is known of a source before its first frame.
-
-    Attributes:
-        name: as it was given; without the password of an address.
-        width: of a frame in pixels.
-        height: of a frame in pixels.
-        fps: frames a second, as the source has it.
-        frames: how many there will be, as the header claims; None where nobody knows.
-        live: it does not wait: frames that come too fast are dropped.
-        path: of a file; None for other sources.
-    """
-
-    name: str
-    width: int
-    height: int
-    fps: Fraction
-    frames: int | None
-    live: bool
-    path: Path | None = None
 
 
 class VideoStream(Protocol):
@@ -106,13 +83,18 @@ class FileStream:
         self._reader.close()
 
 
-def open_stream(source: str | Path | int) -> VideoStream:
+def open_stream(source: str | Path | int, settings: SourceSettings | None = None) -> VideoStream:
     """Opens a source of frames.
 
     Args:
-        source: a video file.
+        source: a video file; an address of `http`, `https`, `rtsp` or `rtsps`, as text; or the
+            number of a camera.
+        settings: time-outs and tries of addresses and cameras.
 
     Raises:
         VideoError: it cannot be opened.
+        StreamError: an address of another kind.
     """
-    return FileStream(Path(str(source)))
+    if isinstance(source, int) or (isinstance(source, str) and "://" in source):
+        return LiveStream(source, settings)
+    return FileStream(Path(source))

@@ -1,0 +1,197 @@
+"""Addresses and cameras: ends, breaks, stalls, drops; never a hang."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tinyvirat.recognition.stream import (
+    SourceError,
+    SourceSettings,
+    StreamError,
+    Timeouts,
+    open_stream,
+)
+from tinyvirat.recognition.stream.ahead import Pause
+from tinyvirat.recognition.stream.connection import target_of
+from tinyvirat.recognition.stream.live import LiveStream
+from tinyvirat.recognition.stream.stages import Stages
+from tinyvirat.video import Frame, open_video
+
+from .server import FPS, Served, Way, serving, write_stream
+
+FRAMES = 60
+QUICK = SourceSettings(Timeouts(open=20.0, read=1.0), tries=3, first_wait=0.05, longest_wait=0.1)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return write_stream(tmp_path_factory.mktemp("film") / "film.ts", FRAMES)
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return write_stream(tmp_path_factory.mktemp("other") / "other.ts", 30, seed=1)
+
+
+def read(
+    url: str,
+    settings: SourceSettings = QUICK,
+    slow: Callable[[Frame], None] = lambda _: None,
+) -> tuple[LiveStream, list[Frame], list[int], str]:
+    """The stream, its frames, the numbers of the frames that come after a break, its error."""
+    stream, frames, breaks, error = open_stream(url, settings), list[Frame](), list[int](), ""
+    assert isinstance(stream, LiveStream)
+    try:
+        for item in stream.frames(Stages()):
+            if isinstance(item, Frame):
+                frames.append(item)
+                slow(item)
+            elif item is Pause.BROKEN:
+                breaks.append(len(frames))
+    except SourceError as problem:
+        error = str(problem)
+    finally:
+        stream.close()
+    assert [one.index for one in frames] == list(range(len(frames)))
+    times = [one.time for one in frames]
+    assert times == sorted(set(times))
+    return stream, frames, breaks, error
+
+
+def test_a_file_on_a_server_is_as_the_file(film: bytes, tmp_path: Path) -> None:
+    (tmp_path / "film.ts").write_bytes(film)
+    with open_video(tmp_path / "film.ts") as reader:
+        wanted = list(reader)
+    served = Served(Way(film))
+    with serving(served) as url:
+        stream, frames, breaks, error = read(url)
+    assert (served.requests, stream.reconnects, stream.dropped, breaks, error) == (1, 0, 0, [], "")
+    assert not stream.info.live
+    assert (stream.info.width, stream.info.height, stream.info.fps) == (64, 48, FPS)
+    assert "secret" not in stream.info.name
+    assert len(frames) == len(wanted) == FRAMES
+    for found, one in zip(frames, wanted, strict=True):
+        assert found.time == pytest.approx(one.time)
+        assert (found.frame_HWC == one.frame_HWC).all()
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_a_file_that_breaks_is_fetched_again_and_goes_on(film: bytes, length: bool) -> None:
+    served = Served(Way(film, until=0.5, length=length), Way(film, length=length))
+    slow = (lambda _: time.sleep(0.002)) if length else (lambda _: None)
+    with serving(served) as url:
+        settings = SourceSettings(QUICK.timeouts, tries=3, first_wait=0.05, live=False)
+        stream, frames, breaks, error = read(url, settings, slow)
+    # Without a length nobody knows that it has ended before it ends there again.
+    assert stream.reconnects == (1 if length else 2)
+    assert (stream.dropped, breaks, error) == (0, [], "")
+    assert [one.time for one in frames] == pytest.approx([n / FPS for n in range(FRAMES)])
+    assert len({one.frame_HWC.tobytes() for one in frames}) == FRAMES
+
+
+def test_a_file_that_always_breaks_is_given_up(film: bytes) -> None:
+    served = Served(Way(film, until=0.5))
+    with serving(served) as url:
+        stream, frames, _, error = read(url)
+    assert 0 < len(frames) < FRAMES
+    assert stream.reconnects == QUICK.tries
+    assert served.requests == 1 + QUICK.tries
+    assert "3 tries did not bring it back" in error and "secret" not in error
+
+
+def test_a_camera_that_comes_back_goes_on_behind_a_break(film: bytes, other: bytes) -> None:
+    served = Served(Way(film, length=False), Way(other, length=False), Way(b"", length=False))
+    settings = SourceSettings(QUICK.timeouts, tries=2, first_wait=0.3, live=False)
+    with serving(served) as url:
+        stream, frames, breaks, error = read(url, settings)
+    assert (len(frames), breaks, stream.reconnects) == (FRAMES + 30, [FRAMES], 1)
+    gap = frames[FRAMES].time - frames[FRAMES - 1].time
+    assert gap >= 0.3  # it was away for so long
+    assert frames[-1].time - frames[FRAMES].time == pytest.approx(29 / FPS)
+    assert "was lost" in error
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_only_a_live_source_drops_what_comes_too_fast(tmp_path: Path, live: bool) -> None:
+    long = write_stream(tmp_path / "long.ts", 240)
+    served = Served(Way(long, length=not live), Way(b"", length=False))
+    settings = SourceSettings(QUICK.timeouts, tries=1, first_wait=0.05)
+    with serving(served) as url:
+        stream, frames, _, _ = read(url, settings, lambda _: time.sleep(0.01))
+    assert stream.info.live is live
+    assert stream.dropped + len(frames) == 240
+    assert (stream.dropped > 0) is live
+    assert len(frames) >= 64  # as many may wait
+
+
+def test_a_silence_is_a_break(film: bytes, other: bytes) -> None:
+    served = Served(Way(film, until=0.5, length=False, stall=30.0), Way(b"", length=False))
+    began = time.monotonic()
+    with serving(served) as url:
+        stream, frames, _, error = read(url, SourceSettings(QUICK.timeouts, tries=1))
+    assert frames and stream.reconnects == 0
+    assert "was lost" in error
+    assert time.monotonic() - began < 20.0
+
+
+def test_another_size_after_a_break_is_told(film: bytes, tmp_path: Path) -> None:
+    larger = write_stream(tmp_path / "larger.ts", 5, size=(96, 64))
+    served = Served(Way(film, length=False), Way(larger, length=False))
+    with serving(served) as url:
+        _, frames, _, error = read(url, SourceSettings(QUICK.timeouts, live=False, first_wait=0.05))
+    assert len(frames) == FRAMES
+    assert "64x48" in error
+
+
+def test_closing_in_the_middle_takes_no_time(film: bytes) -> None:
+    with serving(Served(Way(film, length=False, pace=0.05))) as url:
+        stream = open_stream(url, QUICK)
+        frames = stream.frames(Stages())
+        assert isinstance(next(one for one in frames if isinstance(one, Frame)), Frame)
+        began = time.monotonic()
+        stream.close()
+        assert time.monotonic() - began < 4.0
+
+
+def test_what_is_not_there_is_told_at_once() -> None:
+    with pytest.raises(SourceError, match=r"^http://127\.0\.0\.1:1/x: cannot be opened"):
+        open_stream("http://127.0.0.1:1/x", QUICK)
+    with pytest.raises(SourceError, match="camera 97"):
+        open_stream(97, QUICK)
+    with serving(Served(Way(b"no video at all" * 100))) as url, pytest.raises(SourceError):
+        open_stream(url, QUICK)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["file:///etc/passwd", "concat://a", "ftp://h/x", "rtsp:///x", "http://[", "http://h\n/x"],
+)
+def test_other_addresses_are_not_opened(source: str) -> None:
+    with pytest.raises(StreamError):
+        target_of(source)
+
+
+def test_a_playlist_cannot_name_a_file(film: bytes, tmp_path: Path) -> None:
+    (tmp_path / "film.ts").write_bytes(film)
+    head = "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n"
+    for named in (f"file://{tmp_path}/film.ts", f"{tmp_path}/film.ts"):
+        playlist = f"{head}{named}\n#EXT-X-ENDLIST\n".encode()
+        with serving(Served(Way(playlist))) as url, pytest.raises(SourceError):
+            open_stream(url.replace("live.ts", "live.m3u8"), QUICK)
+
+
+def test_a_number_is_a_camera_of_this_system() -> None:
+    target = target_of(0)
+    assert target.name == "camera 0" and target.format is not None
+    with pytest.raises(StreamError):
+        target_of(-1)
+
+
+@pytest.mark.parametrize("wrong", [{"first_wait": 0.0}, {"tries": -1}, {"longest_wait": 1e9}])
+def test_settings_are_checked(wrong: dict[str, float]) -> None:
+    with pytest.raises(StreamError):
+        SourceSettings(**wrong)  # type: ignore[arg-type]
