@@ -1,8 +1,9 @@
-"""Learning from a teacher: its answers, its features, and where it looks.
+"""Learning from a finished network: its answers, its features, and where it looks.
 
-A small network, or one on small clips, learns from a finished one beside the labels. Shapes: B
-clips, C channels, T frames, H x W pixels, K classes. Every loss is a scalar, the mean over clips,
-worked out in float32 at least; none reaches into the teacher.
+A small classifier, or one on small clips, learns from its teacher beside the labels;
+super-resolution learns what a classifier would see, beside the pixels. Shapes: B clips, C channels,
+T frames, H x W pixels, K classes. Every loss is a scalar, the mean over clips, worked out in
+float32 at least; none reaches into the finished network.
 """
 
 from __future__ import annotations
@@ -93,6 +94,29 @@ def attention_loss(map_BCTHW: Tensor, teacher_BCTHW: Tensor) -> Tensor:
 def attention(map_BCTHW: Tensor) -> Tensor:
     """Where a network looks, `(B, 1, T, H, W)`: the mean over channels of squared features."""
     return _wide(map_BCTHW).square().mean(1, keepdim=True)
+
+
+def perceptual_loss(
+    network: Recognizer, video_BCTHW: Tensor, truth_BCTHW: Tensor, stages: Sequence[int]
+) -> Tensor:
+    """How unlike its truth an enlarged clip looks to a classifier (Johnson et al. 2016).
+
+    The mean over stages of `feature_loss`. The paper has the squared distance of features as they
+    are, whose size is another for each network and stage; directions as of Zhang et al. 2018
+    (LPIPS, whose weights of channels are 1 here) let one weight serve all. Layers behind the last
+    stage that is compared are not run.
+
+    Args:
+        network: a frozen recogniser in evaluation mode.
+        video_BCTHW: the super-resolved clip, in [-1, 1].
+        truth_BCTHW: the high-resolution clip, of the same shape.
+        stages: 1 to 4, in order.
+    """
+    classifier = network.classifier
+    mine = classifier.stage_maps(network.in_range(video_BCTHW), stages[-1])
+    with torch.no_grad():
+        theirs = classifier.stage_maps(network.in_range(truth_BCTHW), stages[-1])
+    return torch.stack([feature_loss(mine[n - 1], theirs[n - 1]) for n in stages]).mean()
 
 
 @dataclass(frozen=True)

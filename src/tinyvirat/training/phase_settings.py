@@ -42,6 +42,33 @@ class Optimizer:
 
 
 @dataclass(frozen=True)
+class FeatureLoss:
+    """What super-resolution learns from the features of a frozen classifier, beside L_rec.
+
+    A perceptual loss (Johnson, Alahi and Fei-Fei 2016): the enlarged clip is to look like its truth
+    to a network that recognises actions, and not only pixel by pixel. Only where the network
+    answers at full size: smaller stages learn from their pixels alone.
+
+    Attributes:
+        weights: the classifier: a name from `tinyvirat weights`, or a run's or a model's folder.
+        weight: of the term, beside the weight of L_rec.
+        stages: whose feature maps are compared, 1 to 4; early ones hold what is where, late ones
+            what is shown.
+    """
+
+    weights: str
+    weight: float = 0.1
+    stages: tuple[int, ...] = (1, 2)
+
+    def __post_init__(self) -> None:
+        if self.weight <= 0:
+            raise ValueError(f"weight is {self.weight}; it must be above 0")
+        check_stages(stages=self.stages)
+        if not self.stages:
+            raise ValueError("stages are needed")
+
+
+@dataclass(frozen=True)
 class SuperResolutionPhase:
     """Phase 1: the super-resolution network alone, on pairs (section IV-A.2 and IV-A.4).
 
@@ -57,6 +84,7 @@ class SuperResolutionPhase:
         weight: factor of the loss.
         random_entries: for the any-size network: every batch enters at a side drawn from 14, 28,
             56.
+        feature_loss: what is learnt from a classifier's features; None: nothing (paper).
     """
 
     steps: tuple[int, ...] = ()
@@ -66,6 +94,7 @@ class SuperResolutionPhase:
     optimizer: Optimizer = field(default_factory=Optimizer)
     weight: float = 1.0
     random_entries: bool = False
+    feature_loss: FeatureLoss | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         if bool(self.steps) == bool(self.epochs):

@@ -21,7 +21,7 @@ from tinyvirat.models.any_size import ENTRIES
 from tinyvirat.models.classifier import Seen
 from tinyvirat.models.recognizer import Recognizer, masked
 from tinyvirat.training.classification_losses import ClassCounts
-from tinyvirat.training.distillation import Distiller, Teacher
+from tinyvirat.training.distillation import Distiller, Teacher, perceptual_loss
 from tinyvirat.training.inputs import Inputs, LabelledBatch
 from tinyvirat.training.mixup import mixed
 from tinyvirat.training.norms import BATCH_NORMS
@@ -104,6 +104,7 @@ class Setting:
         clips: number of training clips by role.
         counts: training clips of each class, `counts_K`, by role.
         teacher: from whom the classifier learns, where the recipe distils.
+        critic: whose features super-resolution learns from, where the recipe has a feature loss.
     """
 
     recipe: Recipe
@@ -112,6 +113,7 @@ class Setting:
     clips: Mapping[Role, int]
     counts: Mapping[Role, Tensor]
     teacher: Teacher | None = None
+    critic: Recognizer | None = None
 
     def classes(self, role: Role) -> ClassCounts:
         """How common the classes are among the training clips of a role."""
@@ -257,7 +259,15 @@ class SuperResolution(Phase):
         frames, side = video_BCTHW.shape[2], video_BCTHW.shape[-1]
         truth_BCTHW = stage_target(pairs.high_BCTHW, frames, side)
         rec = reconstruction_loss(video_BCTHW.float(), truth_BCTHW)
-        return Losses(self.settings.weight * rec, {"rec": rec, "alpha": torch.tensor(alpha)})
+        total, parts = self.settings.weight * rec, {"rec": rec, "alpha": torch.tensor(alpha)}
+        feature = self.settings.feature_loss
+        if feature is not None and place.stage is None:
+            critic = self.setting.critic
+            if critic is None:
+                raise ValueError(f"{self.name}: feature_loss needs a critic")
+            parts["features"] = perceptual_loss(critic, video_BCTHW, truth_BCTHW, feature.stages)
+            total = total + feature.weight * parts["features"]
+        return Losses(total, parts)
 
 
 class Joint(Phase):

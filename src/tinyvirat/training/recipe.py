@@ -26,6 +26,7 @@ from tinyvirat.training.classification_losses import LOSSES
 from tinyvirat.training.phase_settings import (
     ClassifierPhase,
     Distill,
+    FeatureLoss,
     JointPhase,
     Optimizer,
     Role,
@@ -39,6 +40,7 @@ __all__ = [
     "ClassifierPhase",
     "Clips",
     "Distill",
+    "FeatureLoss",
     "JointPhase",
     "Optimizer",
     "Recipe",

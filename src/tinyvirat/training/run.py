@@ -31,7 +31,7 @@ from tinyvirat.models.saved import Model, ModelSpec, load_model, model_folder, s
 from tinyvirat.models.zoo import cost_of
 from tinyvirat.training.checkpoint import find_checkpoint, load_module
 from tinyvirat.training.data import TrainingData, open_data
-from tinyvirat.training.distillation import frozen_digest, load_teacher
+from tinyvirat.training.distillation import frozen_digest, frozen_model, load_teacher
 from tinyvirat.training.guard import guard_short_convolutions
 from tinyvirat.training.journal import (
     ENVIRONMENT,
@@ -96,7 +96,7 @@ def run(recipe: Recipe, order: Order) -> bool:
     """
     _check(recipe, order)
     data = open_data(recipe, order.data, order.sr_data, cache=order.cache)
-    parts = [recipe_text(recipe), data.digest, *map(frozen_digest, _looked_at(order))]
+    parts = [recipe_text(recipe), data.digest, *map(frozen_digest, _looked_at(recipe, order))]
     digest = hashlib.sha256("".join(parts).encode()).hexdigest()
     position_of(order.out, digest)
     accelerator = _accelerator(recipe, order)
@@ -114,14 +114,11 @@ def run(recipe: Recipe, order: Order) -> bool:
         network.classifier.compile()
         if network.super_resolution is not None:
             network.super_resolution.compile()
-    teacher = None
-    if order.teacher is not None:
-        device = accelerator.device
-        teacher = load_teacher(order.teacher, recipe, data.labels, data.kind, device)
+    setting = Setting(recipe, network, data.kind, data.clips, data.class_counts)
     training = Training(
         run=order.out,
         accelerator=accelerator,
-        setting=Setting(recipe, network, data.kind, data.clips, data.class_counts, teacher),
+        setting=_with_models(setting, order, data, accelerator.device),
         data=data,
         observer=Observer(order.out, spec, network, data, accelerator.device),
         classifier=classifier,
@@ -230,9 +227,29 @@ def _check(recipe: Recipe, order: Order) -> None:
         )
 
 
-def _looked_at(order: Order) -> list[Path]:
+def _critic(recipe: Recipe) -> str | None:
+    """The name of the model whose features super-resolution learns from."""
+    feature = recipe.phase1 and recipe.phase1.feature_loss
+    return feature.weights if feature else None
+
+
+def _looked_at(recipe: Recipe, order: Order) -> list[str]:
     """The models that a run depends on and does not change; they are part of its checksum."""
-    return [] if order.teacher is None else [order.teacher]
+    named = (_critic(recipe), None if order.teacher is None else str(order.teacher))
+    return [name for name in named if name is not None]
+
+
+def _with_models(
+    setting: Setting, order: Order, data: TrainingData, device: torch.device
+) -> Setting:
+    """The setting with the models that phases look at."""
+    recipe, critic = setting.recipe, _critic(setting.recipe)
+    if critic is not None:
+        setting = replace(setting, critic=frozen_model(critic, device).network)
+    if order.teacher is not None:
+        teacher = load_teacher(order.teacher, recipe, data.labels, data.kind, device)
+        setting = replace(setting, teacher=teacher)
+    return setting
 
 
 def _recognizes(recipe: Recipe, order: Order) -> bool:
