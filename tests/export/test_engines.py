@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Sequence
@@ -364,3 +365,27 @@ def test_damaged_openvino_files(exported: Path, tmp_path: Path) -> None:
         with pytest.raises(EngineError) as caught:
             open_inference(path, precision="float32")
         assert str(caught.value).startswith(str(path)) and len(str(caught.value)) < 500
+
+
+SIGNALS = """
+import gc, signal, subprocess, sys
+from pathlib import Path
+from tinyvirat.models.engines import open_exported
+
+signal.signal(signal.SIGCHLD, lambda *_: None)
+first, second = (open_exported(Path(name)) for name in sys.argv[1:])
+del first
+gc.collect()
+del second
+gc.collect()
+subprocess.run(["true"], check=True)
+print("alive")
+"""
+
+
+def test_signals_reach_a_process_whose_openvino_engines_are_gone(exported: Path) -> None:
+    files = sorted(map(str, exported.rglob("*.xml")))
+    assert len(files) == 2
+    command = [sys.executable, "-c", SIGNALS, *files]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (run.returncode, run.stdout) == (0, "alive\n"), run.stderr

@@ -11,7 +11,7 @@ import torch
 
 from tinyvirat.export.program import Deployed, trace
 from tinyvirat.export.run import TOLERANCE
-from tinyvirat.models.engines import FrameInput
+from tinyvirat.models.engines import FrameInput, openvino_core
 from tinyvirat.models.preprocess import Preprocess
 from tinyvirat.models.recognizer import RecognizerConfig
 from tinyvirat.models.zoo import ZOO
@@ -19,7 +19,7 @@ from tinyvirat.models.zoo import ZOO
 from .small import FRAMES, cases, input_side, parts, settled, shrunk
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
-openvino = pytest.importorskip("openvino", reason="the extra `export` is not installed")
+pytest.importorskip("openvino", reason="the extra `export` is not installed")
 pytest.importorskip("onnxscript", reason="the extra `export` is not installed")
 
 CASES = cases()
@@ -41,7 +41,8 @@ def answers(program: torch.export.ExportedProgram, frames: list[np.ndarray]) -> 
     file = to_onnx(program, "{}")
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.Core().compile_model(openvino.Core().read_model(file, b""), "CPU", exact)
+    core = openvino_core()
+    compiled = core.compile_model(core.read_model(file, b""), "CPU", exact)
     saved = io.BytesIO()
     torch.export.save(program, saved)
     saved.seek(0)

@@ -27,6 +27,7 @@ from tinyvirat.models.engines import (
     exported_path,
     metadata,
     open_exported,
+    openvino_core,
     prepared_inputs,
 )
 from tinyvirat.models.saved import (
@@ -257,7 +258,7 @@ def _write_openvino(path: Path, program: ExportedProgram, description: str) -> R
 
     from tinyvirat.export.onnx_file import to_onnx
 
-    model = openvino.Core().read_model(to_onnx(program, description), b"")
+    model = openvino_core().read_model(to_onnx(program, description), b"")
     model.set_rt_info(description, [KEY])
     openvino.save_model(model, path, compress_to_fp16=False)
     return open_exported(path).run

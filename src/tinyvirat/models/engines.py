@@ -12,8 +12,9 @@ import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -32,6 +33,9 @@ from tinyvirat.models.saved import (
     read_description,
     spec_from_json,
 )
+
+if TYPE_CHECKING:
+    import openvino
 
 EngineName: TypeAlias = Literal["torch", "onnx", "openvino"]
 Format: TypeAlias = Literal["onnx", "openvino", "pt2"]
@@ -279,6 +283,28 @@ def _onnx(path: Path, precision: torch.dtype) -> tuple[str | None, Runner]:
     return text, run
 
 
+def openvino_core() -> openvino.Core:
+    """OpenVINO, once for the whole process, which keeps it to its end.
+
+    Its CPU plugin gives a thread a stack for signals, and at its end puts back what it found: of
+    two that end in the order they began, the second leaves a stack that is gone, and the next
+    signal (a child's end, Ctrl-C) ends the process.
+
+    Raises:
+        EngineError: OpenVINO is not installed.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise _missing("openvino", error) from error
+    return _only_core(openvino.Core)
+
+
+@cache
+def _only_core(build: Callable[[], openvino.Core]) -> openvino.Core:
+    return build()
+
+
 def _openvino(path: Path, precision: torch.dtype) -> tuple[str | None, Runner]:
     """The description in an OpenVINO file, and what runs it."""
     hints = {torch.float32: "f32", torch.bfloat16: "bf16"}
@@ -286,11 +312,7 @@ def _openvino(path: Path, precision: torch.dtype) -> tuple[str | None, Runner]:
         raise EngineError(
             f"--engine openvino computes in float32 or bfloat16, not in {_name(precision)}"
         )
-    try:
-        import openvino
-    except ImportError as error:
-        raise _missing("openvino", error) from error
-    core = openvino.Core()
+    core = openvino_core()
     settings = {
         "INFERENCE_PRECISION_HINT": hints[precision],
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
