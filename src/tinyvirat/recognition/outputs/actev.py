@@ -32,7 +32,7 @@ from tinyvirat.recognition.events import (
     StreamHeader,
 )
 from tinyvirat.recognition.outputs.files import OutputError, abandoned, writing
-from tinyvirat.recognition.outputs.words import source_name
+from tinyvirat.recognition.outputs.words import base_name
 from tinyvirat.recognition.results import Prediction
 
 NAME = "activities.json"
@@ -112,8 +112,7 @@ class ActevSink:
 
 def file_name(video: str) -> str:
     """The name of a source as the schema allows it: letters, digits, `_`, `-` and `.` only."""
-    last = re.split(r"[/\\]", source_name(video).rstrip("/\\"))[-1]
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", last) or "video"
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", base_name(video))
 
 
 def whole_pixels(boxes: tuple[tuple[float, float, float, float], ...]) -> NDArray[np.int32]:

@@ -28,3 +28,9 @@ def one_line(text: str, longest: int = LONGEST_NAME) -> str:
 def source_name(video: str) -> str:
     """A source as it may be shown: an address without the name and password of who may see it."""
     return _CREDENTIALS.sub(r"\1", video)
+
+
+def base_name(video: str) -> str:
+    """The last part of a source's name: a file without its folders."""
+    shown = source_name(video)
+    return shown.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or shown or "video"
