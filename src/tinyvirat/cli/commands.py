@@ -74,6 +74,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "tinyvirat.cli.export:export",
         "write a model as a file for ONNX Runtime, OpenVINO or torch.export",
     ),
+    "bench": (
+        "tinyvirat.cli.bench:bench",
+        "measure networks, training and commands against the published ones and the machine",
+    ),
     "serve": ("tinyvirat.cli.serve:serve", "answer over HTTP"),
     "models": ("tinyvirat.cli.models:models", "list the networks, with parameters and cost"),
     "weights fetch": (

@@ -50,11 +50,19 @@ class Deployed(nn.Module):
 def trace(deployed: Deployed, takes: FrameInput) -> ExportedProgram:
     """The program of a `Deployed`, for any number of clips at once."""
     shape = (2, takes.frames, takes.height, takes.width, 3)  # 1 would be taken for a constant
-    example = torch.zeros(shape, dtype=torch.uint8)
+    return traced(deployed, torch.zeros(shape, dtype=torch.uint8), {0: Dim("batch", min=1)})
+
+
+def traced(network: nn.Module, example: Tensor, dynamic: dict[int, Any]) -> ExportedProgram:
+    """The program of a network of one input and one output, ready to be written.
+
+    Args:
+        network: in evaluation mode.
+        example: what it takes.
+        dynamic: dimensions of that which may have another size, as for `torch.export.export`.
+    """
     with without_stack_traces():
-        program = torch.export.export(
-            deployed, (example,), dynamic_shapes=({0: Dim("batch", min=1)},)
-        )
+        program = torch.export.export(network, (example,), dynamic_shapes=(dynamic,))
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)
         # In place, an activation is no single operator for ONNX: it is taken apart, slowly.

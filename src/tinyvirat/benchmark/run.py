@@ -1,0 +1,133 @@
+"""A whole benchmark: what was asked for, one after another, as one report."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+from tinyvirat.benchmark.children import Crew
+from tinyvirat.benchmark.commands import measure_start, measure_video
+from tinyvirat.benchmark.data import measure_data
+from tinyvirat.benchmark.records import Machine, Report, Speed, Timing
+from tinyvirat.benchmark.speeds import (
+    MATRIX_SIDES,
+    How,
+    Subject,
+    measure,
+    peaks,
+    start_matrices,
+    with_share,
+)
+from tinyvirat.benchmark.training import measure_training
+from tinyvirat.benchmark.turns import Found, Pace, Party
+from tinyvirat.training.journal import environment
+
+LIBRARIES = ("torch", "onnxruntime", "openvino", "numpy", "av")
+FACTS = ("commit", "time", "processor", "platform", "python", "tinyvirat")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to measure.
+
+    Attributes:
+        subjects: networks.
+        how: engines, precisions, threads and the rest.
+        training: the steps of the three phases too.
+        data: the way of the clips too.
+        manifest: of those clips; None makes some.
+        start: commands from cold too.
+        video: a video to recognise whole, with `model`.
+        model: for the video.
+    """
+
+    subjects: tuple[Subject, ...] = ()
+    how: How = field(default_factory=How)
+    training: bool = False
+    data: bool = False
+    manifest: Path | None = None
+    start: bool = False
+    video: Path | None = None
+    model: str | None = None
+
+
+def run(wanted: Wanted, progress: Callable[[str], None] | None = None) -> Report:
+    """Measures all that is wanted.
+
+    Args:
+        wanted: what.
+        progress: is told what begins; None writes it to standard error.
+
+    Raises:
+        TinyviratError: something that was given cannot be read.
+    """
+    say = progress or _say
+    machine = _machine(wanted.how)
+    speeds: list[Speed] = []
+    timings: list[Timing] = []
+    turns: list[dict[str, Found]] = []
+    for number, one in enumerate(wanted.subjects, start=1):
+        say(f"network {number} of {len(wanted.subjects)}: {one.name}")
+        with tempfile.TemporaryDirectory() as folder:
+            rows, matrices = measure(one, wanted.how, Path(folder))
+        speeds += rows
+        turns.append(matrices)
+    if wanted.training:
+        rows_of_training, matrices_of_training = measure_training(wanted.how, progress=say)
+        timings += rows_of_training
+        turns += matrices_of_training
+    if not turns:
+        turns.append(_matrices(wanted.how))
+    if wanted.data:
+        say("clips on their way")
+        timings += measure_data(wanted.how, wanted.manifest)
+    if wanted.video is not None:
+        say(f"the whole of {wanted.video.name}")
+        timings += measure_video(wanted.video, wanted.model or "", wanted.how)
+    if wanted.start:
+        say("commands from cold")
+        timings += measure_start(wanted.how)
+    found = {peak.precision: peak for peak in peaks(turns)}
+    shared = tuple(with_share(row, found.get(row.precision)) for row in speeds)
+    return Report(machine, tuple(found.values()), shared, tuple(timings))
+
+
+def _matrices(how: How) -> dict[str, Found]:
+    """The peaks alone, where nothing else needed them."""
+    pace = Pace(how.pace.turns, MATRIX_SIDES, how.pace.budget, how.pace.limit)
+    with Crew(threads=how.threads, seconds=how.pace.limit) as crew:
+        start_matrices(how, crew)
+        found = Party(crew.children, pace).play()
+    return {name.removeprefix("matrix "): one for name, one in found.items()}
+
+
+def _machine(how: How) -> Machine:
+    facts = {name: str(value) for name, value in environment().items() if name in FACTS}
+    versions = []
+    for name in LIBRARIES:
+        with suppress(metadata.PackageNotFoundError):
+            versions.append((name, metadata.version(name)))
+    try:
+        load = os.getloadavg()[0]
+    except OSError:
+        load = 0.0
+    return Machine(
+        command=shlex.join(["tinyvirat", *sys.argv[1:]]),
+        versions=tuple(versions),
+        threads=how.threads,
+        seed=how.seed,
+        load=round(load, 2),
+        **facts,
+    )
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
