@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The edges within one level, each for a reason:
     "training": LEARNING | {"evaluation"},  # validates while it trains
     "reproduce": LEARNING | {"training", "evaluation"},  # trains rows and scores them
-    "app": LEARNING | {"recognition"},  # is a page around it
+    "app": LEARNING | {"recognition", "service"},  # a page around it; opens uploads as it does
     "service": LEARNING | {"recognition"},  # answers over HTTP with it
     "benchmark": LEARNING | {"training", "recognition", "export"},  # measures all that takes time
     "demo": LEARNING | {"training", "evaluation", "recognition"},  # does what a user would

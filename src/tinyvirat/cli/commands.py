@@ -78,6 +78,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "tinyvirat.cli.bench:bench",
         "measure networks, training and commands against the published ones and the machine",
     ),
+    "app": (
+        "tinyvirat.cli.app:app",
+        "show a page to try recognition on, and to teach it",
+    ),
     "serve": ("tinyvirat.cli.serve:serve", "answer over HTTP"),
     "models": ("tinyvirat.cli.models:models", "list the networks, with parameters and cost"),
     "weights fetch": (
