@@ -46,6 +46,22 @@ OURS = {
         "*_14:clips.size=4",
         "high*:clips.size=32",
     ),
+    "ucf101_12_beyond": (
+        *SMALL,
+        "[!x]*:classifier.width=0.0625",
+        "x3d*:classifier.width=4",
+        "x3d*:classifier.depth=0.5",
+        "x3d*:classifier.features=16",
+        "*_14:clips.size=4",
+        "*_28:clips.size=8",
+        "high*:clips.size=32",
+        "light*:clips.seen=16",
+        "*slim*:super_resolution.last_channels=2",
+        # The any-size network has its sizes.
+        "any_size*:clips.size=28",
+        "any_size*:clips.full=112",
+        "any_size*:clips.short_side=112",
+    ),
     "ut_interaction": (*SMALL, "classifier.width=0.0625", "clips.size=8", "high*:clips.size=32"),
 }
 """For tables of our own."""

@@ -62,6 +62,13 @@ class TestByHand:
         (row,) = rows_of("table4", "prog_dvsr_attention_14", family="as_published_code").rows
         assert row.stretches[3].gmac == 340 * 14 * (30.0 + 30.0)  # a pass for the classifier
 
+    def test_a_teacher_answers_and_its_own_training_is_not_counted(self) -> None:
+        rows = rows_of("ucf101_12_beyond", "bicubic_28", "bicubic_distilled_28").rows
+        assert rows[0].stretches == (Stretch("3-classifier", 240, 8, 240 * 8 * 15.0),)
+        assert rows[1].stretches == (Stretch("3-classifier", 240, 8, 240 * 8 * 20.0),)
+        both = rows_of("ucf101_12_beyond", "bicubic_distilled_28")
+        assert both.trainings == 2 and both.hours > both.rows[0].hours
+
     def test_a_budget(self) -> None:
         (row,) = rows_of("table4", "i3d_112", budget=Budget(0.1)).rows
         assert row.stretches[0].steps == 40

@@ -134,6 +134,8 @@ def test_a_file_of_rows_of_ones_own(tmp_path: Path) -> None:
         (TABLE, "either rows or rows_of"),
         (TABLE + "rows: [{row: a}]\nrows_of: table4\n", "either rows or rows_of"),
         (TABLE + "rows: [{row: a}, {row: a}]\n", "the row 'a' is given twice"),
+        (TABLE + "rows: [{row: a, teacher: b}]\n", "row a: the teacher 'b' is no row"),
+        (TABLE + "rows: [{row: a, teacher: a}]\n", "row a: the teacher 'a' is no row"),
         (TABLE + "rows: [{rwo: a}]\n", "'rwo' is not one of row"),
         (TABLE + "rows: [{row: a, test_map: other}]\n", "'other' is not one of none, learnt"),
         (TABLE + "rows: [{row: a, set: x=1}]\n", "set: 'x=1' is not a list"),

@@ -100,6 +100,14 @@ class TestOneAfterAnother:
         assert [one.error for one in failures[1:]] == [None, None]
         assert "failed: train fails, seed 0: it was asked to" in said
 
+    def test_a_teacher_is_needed_too(self, place: Place) -> None:
+        taught = Training(SECOND.recipe, FIRST, training("fails"))
+        assert [*taught.needed()] == [FIRST, training("fails"), taught]
+        tasks = [Task(one) for one in taught.needed()]
+        done, _, failures = run([*tasks, Task(taught, Variant())], place)
+        assert done == ["first"]
+        assert names([one.task for one in failures]) == ["fails", "second", "second!"]
+
     def test_a_defect_is_kept_as_it_is(self, place: Place) -> None:
         _, _, failures = run([Task(training("breaks")), Task(OTHER)], place)
         assert isinstance(failures[0].error, KeyError)

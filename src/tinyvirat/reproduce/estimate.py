@@ -1,7 +1,8 @@
 """What a row is going to take: iterations, operations and, at a speed that is said, time.
 
 An iteration is counted as three forward passes of what learns (one forward, two for the gradients)
-and one of what is frozen. Decoding, evaluation and the optimiser are not counted.
+and one of what is frozen, a teacher too. Decoding, evaluation, the optimiser and the network of a
+feature loss are not counted.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ def estimate(plan: Plan, speed: Speed, *, clips: int, sr_clips: int) -> Estimate
     """
     classes = plan.text.classes
     counts: dict[Role, int] = {"data": clips, "sr_data": sr_clips}
-    known = {one: _stretches(one.recipe, classes, counts) for one in plan.trainings()}
+    known = {one: _stretches(one, classes, counts) for one in plan.trainings()}
 
     def hours(trainings: Sequence[Training]) -> float:
         gmac = sum(stretch.gmac for one in trainings for stretch in known[one])
@@ -191,9 +192,9 @@ def _stage_gmac(config: SuperResolutionConfig, side: int, frames: int, stage: in
     return counter.get_total_flops() / 2e9
 
 
-def _stretches(recipe: Recipe, classes: int, clips: Mapping[Role, int]) -> tuple[Stretch, ...]:
+def _stretches(run: Training, classes: int, clips: Mapping[Role, int]) -> tuple[Stretch, ...]:
     """The stretches of one run, as `training.phases` has them."""
-    recipe = replace(recipe, classifier=replace(recipe.classifier, num_classes=classes))
+    recipe = _with_classes(run.recipe, classes)
     found = _growing(recipe, clips["sr_data"])
     if recipe.phase2 is not None:
         one = recipe.phase2
@@ -207,8 +208,15 @@ def _stretches(recipe: Recipe, classes: int, clips: Mapping[Role, int]) -> tuple
         steps = last.steps or steps_for(last.epochs, clips["data"], batch)
         enlarging = (1.0 if last.freeze_generator else 3.0) * _enlarging(recipe)
         gmac = enlarging + 3.0 * _classifying(recipe)
+        if run.teacher is not None:
+            teacher = _with_classes(run.teacher.recipe, classes)
+            gmac += _enlarging(teacher) + _classifying(teacher)
         found.append(Stretch(Classification.name, steps, batch, steps * batch * gmac))
     return tuple(found)
+
+
+def _with_classes(recipe: Recipe, classes: int) -> Recipe:
+    return replace(recipe, classifier=replace(recipe.classifier, num_classes=classes))
 
 
 def _growing(recipe: Recipe, clips: int) -> list[Stretch]:

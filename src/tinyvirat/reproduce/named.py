@@ -41,6 +41,7 @@ class RowText:
         set: what is changed in it, `KEY=VALUE` each.
         super_resolution: the recipe whose network is taken over, by a recipe without phase 1; `set`
             holds for it too.
+        teacher: the row whose run teaches it, for a recipe that distils.
         test_size: side in pixels at which it is tested, where that is not what it was trained on.
         test_map: the attention map applied at test: `learnt`, or in a `random` place.
         against: the rows that it is compared with, clip by clip.
@@ -51,6 +52,7 @@ class RowText:
     recipe: str = ""
     set: tuple[str, ...] = ()
     super_resolution: str = ""
+    teacher: str = ""
     test_size: int | None = None
     test_map: TestMap = "none"
     against: tuple[str, ...] = ()
@@ -145,6 +147,13 @@ def read_table(path: Path) -> TableText:
     twice = next((name for n, name in enumerate(names) if name in names[:n]), None)
     if twice is not None:
         raise ReproduceError(f"{path}: the row {twice!r} is given twice")
+    taught = {row.row: row.teacher for row in table.rows if row.teacher}
+    for name, teacher in taught.items():
+        if teacher not in names or teacher in taught:
+            raise ReproduceError(
+                f"{path}: row {name}: the teacher {teacher!r} is no row of the table that has no "
+                "teacher itself"
+            )
     return table
 
 

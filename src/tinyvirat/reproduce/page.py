@@ -166,6 +166,12 @@ def protocol(plan: Plan, outcome: Outcome) -> list[str]:
         if plan.text.dataset
         else f"Tested: {outcome.clips} clips of {outcome.classes} classes.",
         *dict.fromkeys(_clips(row.recipe.clips) for row in plan.rows),
+        *(
+            f"{row.key} learns from the run of {row.teacher.key} of the same seed, whose training "
+            "is not counted as its own."
+            for row in plan.rows
+            if row.teacher is not None
+        ),
         *dict.fromkeys(
             f"Classifiers start from {row.recipe.weights or 'fresh weights'}." for row in plan.rows
         ),
@@ -189,6 +195,8 @@ def _clips(clips: Clips) -> str:
     if clips.tiny:
         return f"Clips go to {clips.size} px as they are (bicubic, fit: {clips.fit}). {windows}"
     small = "" if clips.size == clips.full else f", then bicubic to {clips.size} px"
+    if clips.seen is not None:
+        small += f"; the classifier is given {clips.seen} px"
     return (
         f"Clips: short side to {clips.short_side} px (bilinear), a crop of {clips.full} px (random "
         f"in training, centre in the test){small}. {windows}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
+from pathlib import Path
 
 from tinyvirat.evaluation.paper import PaperTable
 from tinyvirat.reproduce.changes import Budget, refuse_idle
@@ -35,6 +36,7 @@ class Row:
         method: what the table calls it.
         recipe: all of it, but for the seed.
         before: the recipe whose super-resolution network it takes over, or None.
+        teacher: the row whose run teaches it, or None.
         variant: how it is tested.
         against: the rows that it is compared with, where these were run too.
         printed: whether the paper prints it.
@@ -44,6 +46,7 @@ class Row:
     method: str
     recipe: Recipe
     before: Recipe | None
+    teacher: Row | None
     variant: Variant
     against: tuple[str, ...]
     printed: bool
@@ -57,7 +60,8 @@ class Row:
 
     def training(self, seed: int) -> Training:
         """The run that is tested, after those that it needs."""
-        return trainings_of(self.recipe, self.before, seed=seed)
+        teacher = None if self.teacher is None else self.teacher.training(seed)
+        return trainings_of(self.recipe, self.before, teacher=teacher, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ class Plan:
 
     def trainings(self) -> tuple[Training, ...]:
         """Every run once, each after those that it needs."""
-        chains = (training.chain() for _, _, training in self.tested)
+        chains = (training.needed() for _, _, training in self.tested)
         return tuple(dict.fromkeys(training for chain in chains for training in chain))
 
 
@@ -136,29 +140,50 @@ def make_plan(
     budget = budget or Budget()
     every = (*family_changes(family), *changes)
     printed = {row.key: row.method for row in paper.rows}
+    by_name = {one.row: one for one in texts}
+
+    def resolved(one: RowText) -> Row:
+        recipe = budget.of(row_recipe(one, home, every))
+        _check_teacher(one, recipe, home)
+        return Row(
+            key=one.row,
+            method=printed.get(one.row) or one.method or one.row,
+            recipe=recipe,
+            before=_of(budget, recipe_before(one, home, every)),
+            teacher=resolved(by_name[one.teacher]) if one.teacher else None,
+            variant=Variant(one.test_size, one.test_map),
+            against=one.against,
+            printed=one.row in printed,
+        )
+
     return Plan(
         name=table if not table.endswith(".yml") else path.stem,
         source=table,
         paper=paper,
         text=text,
-        rows=tuple(
-            Row(
-                key=one.row,
-                method=printed.get(one.row) or one.method or one.row,
-                recipe=budget.of(row_recipe(one, home, every)),
-                before=_of(budget, recipe_before(one, home, every)),
-                variant=Variant(one.test_size, one.test_map),
-                against=one.against,
-                printed=one.row in printed,
-            )
-            for one in chosen
-        ),
+        rows=tuple(resolved(one) for one in chosen),
         seeds=tuple(range(seeds)),
         family=family,
         changes=tuple(changes),
         budget=budget,
         notes=notes,
     )
+
+
+def _check_teacher(row: RowText, recipe: Recipe, home: Path) -> None:
+    """Makes sure that a row that distils has a teacher, and no other has.
+
+    Raises:
+        ReproduceError: names the row.
+    """
+    distils = recipe.phase3 is not None and recipe.phase3.distill is not None
+    if distils and not row.teacher:
+        raise ReproduceError(
+            f"{home}: row {row.row} distils (phase3.distill) and has no teacher; a change for some "
+            "rows begins with their names, such as '*_distilled:phase3.distill.logits=2'"
+        )
+    if row.teacher and not distils:
+        raise ReproduceError(f"{home}: row {row.row} has a teacher, and no phase3.distill")
 
 
 def _chosen(table: str, rows: Sequence[RowText], patterns: Sequence[str]) -> list[RowText]:

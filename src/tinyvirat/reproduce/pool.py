@@ -111,11 +111,13 @@ def _schedule(
     running: dict[Future[Any], Task] = {}
     count = len(left)
     while left or running:
-        while (vain := next((one for one in left if one.needs in failed), None)) is not None:
+        while (
+            vain := next((one for one in left if failed.keys() & {*one.needs}), None)
+        ) is not None:
             left.remove(vain)
             failed[vain] = Failure(vain, None)
         busy = {*left, *running.values()}
-        ready = next((one for one in left if one.needs not in busy), None)
+        ready = next((one for one in left if not busy & {*one.needs}), None)
         if ready is not None and len(running) < places:
             left.remove(ready)
             say(f"[{count - len(left)} of {count}] {ready.words}")

@@ -96,7 +96,7 @@ def tasks_of(plan: Plan) -> tuple[Task, ...]:
     """Everything that a plan takes, each task after those that it needs, row by row."""
     tasks: list[Task] = []
     for row, _, training in plan.tested:
-        tasks += [Task(one) for one in training.chain()]
+        tasks += [Task(one) for one in training.needed()]
         tasks.append(Task(training, row.variant))
     return tuple(dict.fromkeys(tasks))
 
@@ -131,7 +131,7 @@ def _why_not(plan: Plan, failures: list[Failure]) -> dict[str, str]:
     errors = {failure.task: failure.error for failure in failures}
     found: dict[str, str] = {}
     for row, seed, training in plan.tested:
-        for task in (*map(Task, training.chain()), Task(training, row.variant)):
+        for task in (*map(Task, training.needed()), Task(training, row.variant)):
             error = errors.get(task)
             if error is not None:
                 found.setdefault(row.key, f"not run: {task.words} (seed {seed}) failed: {error}")

@@ -129,6 +129,8 @@ def check_weights(plan: Plan) -> None:
         for recipe in filter(None, (row.recipe, row.before)):
             if recipe.weights is not None and (recipe.phase2 or recipe.phase3):
                 wanted.setdefault(recipe.weights, []).append(row.key)
+            if recipe.phase1 is not None and recipe.phase1.feature_loss is not None:
+                wanted.setdefault(recipe.phase1.feature_loss.weights, []).append(row.key)
     missing = {name: rows for name, rows in wanted.items() if not _is_here(name)}
     if not missing:
         return

@@ -32,15 +32,28 @@ class Training:
     Attributes:
         recipe: what it does; its `name` and `seed` are part of it.
         after: the run whose super-resolution network it takes over.
+        teacher: the run that its classifier learns from.
     """
 
     recipe: Recipe
     after: Training | None = None
+    teacher: Training | None = None
+
+    @property
+    def before(self) -> tuple[Training, ...]:
+        """The runs that it takes something of."""
+        return tuple(one for one in (self.after, self.teacher) if one is not None)
 
     def chain(self) -> Iterator[Training]:
-        """The runs that it needs, the first first, and itself."""
+        """The runs of its own recipe, the first first, and itself; not what its teacher needs."""
         if self.after is not None:
             yield from self.after.chain()
+        yield self
+
+    def needed(self) -> Iterator[Training]:
+        """All runs that it needs, each after those that it needs itself, and itself."""
+        for one in self.before:
+            yield from one.needed()
         yield self
 
     def folder(self, data: str) -> str:
@@ -56,17 +69,26 @@ class Training:
 def _folder(training: Training, data: str) -> str:
     recipe = training.recipe
     before = "" if training.after is None else _folder(training.after, data)
-    digest = hashlib.sha256("\n".join((recipe_text(recipe), before, data)).encode()).hexdigest()
+    teacher = () if training.teacher is None else (_folder(training.teacher, data),)
+    parts = (recipe_text(recipe), before, data, *teacher)
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return f"{recipe.name}-seed{recipe.seed}-{digest[:10]}"
 
 
-def trainings_of(recipe: Recipe, before: Recipe | None = None, *, seed: int = 0) -> Training:
+def trainings_of(
+    recipe: Recipe,
+    before: Recipe | None = None,
+    *,
+    teacher: Training | None = None,
+    seed: int = 0,
+) -> Training:
     """The last run of a recipe; `chain` gives all.
 
     Args:
         recipe: a whole recipe.
         before: the recipe whose super-resolution network it takes over, where it does not train one
             itself.
+        teacher: the run that its classifier learns from.
         seed: of all of them.
     """
     first = recipe if recipe.phase1 is not None else before
@@ -79,7 +101,7 @@ def trainings_of(recipe: Recipe, before: Recipe | None = None, *, seed: int = 0)
         name = f"{recipe.name}-joint"
         after = Training(replace(recipe, name=name, phase1=None, phase3=None, seed=seed), after)
         phase2 = None
-    return Training(replace(recipe, phase1=None, phase2=phase2, seed=seed), after)
+    return Training(replace(recipe, phase1=None, phase2=phase2, seed=seed), after, teacher)
 
 
 def _super_resolution(recipe: Recipe, seed: int) -> Recipe:
@@ -89,10 +111,11 @@ def _super_resolution(recipe: Recipe, seed: int) -> Recipe:
     if isinstance(config, WITH_BRANCH):
         config = replace(config, attention=False)  # phase 1 does not train the branch
     kind = config_to_json(config)["network"]
-    at_once = "-at-once" if _at_once(phase) else ""
+    how = "-at-once" if _at_once(phase) else ""
+    how += "-features" if phase.feature_loss else ""
     return replace(
         recipe,
-        name=f"super-resolution-{kind}-{recipe.clips.size}{at_once}",
+        name=f"super-resolution-{kind}-{recipe.clips.size}{how}",
         classifier=UNUSED,
         super_resolution=config,
         weights=None,

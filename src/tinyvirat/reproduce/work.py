@@ -65,11 +65,11 @@ class Task:
     variant: Variant | None = None
 
     @property
-    def needs(self) -> Task | None:
+    def needs(self) -> tuple[Task, ...]:
         """What has to be done before."""
         if self.variant is not None:
-            return Task(self.training)
-        return None if self.training.after is None else Task(self.training.after)
+            return (Task(self.training),)
+        return tuple(map(Task, self.training.before))
 
     @property
     def words(self) -> str:
@@ -120,12 +120,13 @@ def summary_of(folder: Path) -> dict[str, Any]:
 
 
 def _train(training: Training, place: Place) -> None:
-    after = training.after
+    after, teacher = training.after, training.teacher
     order = Order(
         data=place.sources.data,
         sr_data=place.sources.sr_data,
         out=place.folder(training),
         super_resolution=None if after is None else place.folder(after),
+        teacher=None if teacher is None else place.folder(teacher),
         cache=place.cache,
         cpu=place.cpu,
     )
