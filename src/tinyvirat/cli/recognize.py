@@ -30,6 +30,10 @@ def recognize(
     engine: Literal["torch", "onnx", "openvino"] = "torch",
     device: str = "auto",
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+    ray: str | None = None,
+    workers: int | None = None,
+    cpus: int = 1,
+    gpus: float | None = None,
     json: bool = False,
 ) -> int:
     """Names the actions in a video, a stream or a clip, or in every one of a folder.
@@ -52,12 +56,43 @@ def recognize(
         engine: what computes; onnx and openvino need the model exported (`tinyvirat export`).
         device: where PyTorch computes; auto takes a GPU where there is one.
         precision: number format of the network; auto takes the fastest that is safe.
-        json: print the result rows as JSON lines, as they become known, instead of a table.
+        ray: address of a Ray cluster that recognises the videos of a folder, whose machines see
+            the same files under the same paths; local starts one here.
+        workers: how many videos the cluster works on at once; as many as there is room for if not
+            given.
+        cpus: cores of each worker of the cluster.
+        gpus: GPUs of each worker, or a part of one; 1 if not given and the cluster has any.
+        json: print the result rows as JSON lines, as they become known, instead of a table; with
+            --ray a row a video.
     """
     if out is None and (render or outputs is not None):
         named = "--render" if render else "--outputs"
         raise TinyviratError(f"{named} needs --out DIR, the folder to write into")
     sources = find_sources(source)
+    folder = Path(source) if Path(source).is_dir() else None
+    together = ray is not None or (workers, cpus, gpus) != (None, 1, None)
+    if together and (ray is None or folder is None or out is None or render):
+        raise TinyviratError(
+            "--ray ADDRESS is for a FOLDER of videos, with --out DIR and without --render; "
+            "--workers, --cpus and --gpus go with it"
+        )
+    if folder is not None and out is not None and not render and (together or not json):
+        from tinyvirat.cli.archived import archived
+        from tinyvirat.recognition.archive.cluster import Share
+        from tinyvirat.recognition.archive.records import Plan
+
+        plan = Plan(
+            out=out,
+            model=_model_or_default(model),
+            tubes=tubes,
+            outputs=_names(outputs),
+            engine=engine,
+            device=device,
+            precision=precision,
+            input_size=input_size,
+        )
+        share = Share(workers, cpus, gpus)
+        return archived(find_videos(folder), folder, plan, ray=ray, share=share, rows=json, top=top)
     first = _opened(sources)  # before any model is looked for, so that its own error comes first
     from tinyvirat.cli.recognized import Asked, Shown
     from tinyvirat.recognition.load import load
@@ -69,7 +104,6 @@ def recognize(
         input_size=input_size,
         engine=engine,
     )
-    folder = Path(source) if len(sources) > 1 or Path(source).is_dir() else None
     asked = Asked(tubes, out, folder, _names(outputs), render)
     shown = Shown(json=json, top=top)
     code = _all(recognizer, sources, first, asked, shown)

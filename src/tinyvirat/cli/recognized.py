@@ -118,7 +118,7 @@ class Shown:
         if self._json:
             return
         if self._clips:
-            Console().print(_clips_table(self._clips, self._top))
+            Console().print(clips_table(self._clips, self._top))
         for video in self._videos:
             video.print()
 
@@ -194,7 +194,8 @@ def one(
     return end
 
 
-def _clips_table(predictions: list[Prediction], top: int) -> Table:
+def clips_table(predictions: list[Prediction], top: int) -> Table:
+    """Clips with their `top` most probable labels."""
     table = Table()
     table.add_column("clip", overflow="fold")
     table.add_column("frames", justify="right")
