@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tinyvirat.recognition.stream.live import LiveStream
 from tinyvirat.recognition.stream.stages import Stages
 from tinyvirat.video import Frame, open_video
 
+from .rtsp import camera, encoded
 from .server import FPS, Served, Way, serving, write_stream
 
 FRAMES = 60
@@ -175,12 +177,21 @@ def test_other_addresses_are_not_opened(source: str) -> None:
         target_of(source)
 
 
+def playlist(segment: str) -> bytes:
+    """An HLS playlist of one segment."""
+    return f"#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n{segment}\n#EXT-X-ENDLIST\n".encode()
+
+
+def test_a_playlist_is_read(film: bytes) -> None:
+    with serving(Served(Way(playlist("film.ts")), Way(film))) as url:
+        stream, frames, _, error = read(url.replace("live.ts", "live.m3u8"))
+    assert (len(frames), stream.info.live, stream.reconnects, error) == (FRAMES, False, 0, "")
+
+
 def test_a_playlist_cannot_name_a_file(film: bytes, tmp_path: Path) -> None:
     (tmp_path / "film.ts").write_bytes(film)
-    head = "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n"
-    for named in (f"file://{tmp_path}/film.ts", f"{tmp_path}/film.ts"):
-        playlist = f"{head}{named}\n#EXT-X-ENDLIST\n".encode()
-        with serving(Served(Way(playlist))) as url, pytest.raises(SourceError):
+    for named in (f"file://{tmp_path}/film.ts", f"file:{tmp_path}/film.ts"):
+        with serving(Served(Way(playlist(named)))) as url, pytest.raises(SourceError):
             open_stream(url.replace("live.ts", "live.m3u8"), QUICK)
 
 
@@ -195,3 +206,24 @@ def test_a_number_is_a_camera_of_this_system() -> None:
 def test_settings_are_checked(wrong: dict[str, float]) -> None:
     with pytest.raises(StreamError):
         SourceSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_an_rtsp_camera_is_read_and_found_again() -> None:
+    with camera(encoded(40), encoded(30, seed=1)) as url:
+        settings = SourceSettings(QUICK.timeouts, tries=2, first_wait=0.05, live=False)
+        stream, frames, breaks, error = read(url, settings)
+    assert (stream.info.width, stream.info.height, stream.info.fps) == (64, 48, FPS)
+    # The pictures by which FFmpeg finds out what it is reading, and the last one, may be lost.
+    assert 60 <= len(frames) <= 70
+    assert stream.reconnects == 1 and len(breaks) == 1
+    steps = [b.time - a.time for a, b in pairwise(frames[: breaks[0]])]
+    assert steps == pytest.approx([1 / FPS] * len(steps), abs=1e-3)
+    assert "was lost" in error and "secret" not in error
+
+
+def test_cameras_and_streams_are_live() -> None:
+    with camera(encoded(40)) as url:
+        stream = open_stream(url, QUICK)
+        assert stream.info.live and stream.info.frames is None
+        assert stream.info.name.startswith("rtsp://127.0.0.1:")
+        stream.close()
