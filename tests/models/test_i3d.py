@@ -9,7 +9,15 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyvirat.models.i3d import I3D, MIXED, I3DConfig, SamePool, Unit, same_padding
+from tinyvirat.models.i3d import (
+    I3D,
+    MIXED,
+    I3DConfig,
+    SamePool,
+    Unit,
+    largest_neighbour,
+    same_padding,
+)
 from tinyvirat.models.zoo import cost_of
 
 from .network_checks import (
@@ -201,3 +209,28 @@ def test_configuration_from_lists_equals_the_one_from_tuples() -> None:
     lists = I3DConfig(stem=[64, 64, 192], mixed=[list(row) for row in MIXED])  # type: ignore[arg-type]
     assert lists == I3DConfig()
     assert hash(lists) == hash(I3DConfig())
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    size=st.tuples(*[st.integers(1, 6)] * 3),
+    dtype=st.sampled_from([torch.float32, torch.bfloat16]),
+    last=st.booleans(),
+)
+def test_the_pool_for_answering_gives_the_same_values(
+    size: tuple[int, int, int], dtype: torch.dtype, last: bool
+) -> None:
+    """Bit for bit, whatever the size; negative values show what lies outside."""
+    x = clips(2, 5, *size, seed=sum(size)).to(dtype) - 2
+    if last:
+        x = x.contiguous(memory_format=torch.channels_last_3d)
+    pool = SamePool((3, 3, 3), (1, 1, 1))
+    given_x = x.clone()
+    expected = pool(x)
+    with torch.inference_mode():
+        assert torch.equal(pool(x), expected)
+    with torch.no_grad():
+        found = pool(x)
+    assert torch.equal(found, expected)
+    assert torch.equal(x, given_x), "what it is given is needed by other branches"
+    assert torch.equal(largest_neighbour(x), F.max_pool3d(x, 3, 1, padding=1))

@@ -179,6 +179,8 @@ class SamePool(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
+        if (self.kernel, self.stride) == ((3, 3, 3), (1, 1, 1)) and _answers_on_cpu(x):
+            return largest_neighbour(x)
         front = [
             same_padding(size, kernel, stride)[0]
             for size, kernel, stride in zip(x.shape[2:], self.kernel, self.stride, strict=True)
@@ -208,6 +210,24 @@ class Mixed(nn.Module):
             self.b3b(self.pool(x)),
         )
         return torch.cat(branches, 1)
+
+
+def largest_neighbour(x_BCTHW: Tensor) -> Tensor:
+    """Max-pooling of 3 x 3 x 3 with stride 1, one axis after the other: the same values from six
+    comparisons a place instead of 26, and each of them over whole rows."""
+    out = x_BCTHW.clone()
+    for axis in (2, 3, 4):
+        before, rest = out.clone(), out.shape[axis] - 1
+        for mine, neighbour in ((1, 0), (0, 1)):
+            place = out.narrow(axis, mine, rest)
+            torch.maximum(place, before.narrow(axis, neighbour, rest), out=place)
+    return out
+
+
+def _answers_on_cpu(x: Tensor) -> bool:
+    """Whether nothing learns, on a processor whose own pooling is slow."""
+    learns = torch.is_grad_enabled() or torch.compiler.is_compiling()
+    return x.device.type == "cpu" and not learns
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:

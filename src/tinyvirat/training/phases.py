@@ -255,7 +255,7 @@ class SuperResolution(Phase):
         if growing:
             alpha = self.settings.fade.alpha(place.segment_step, place.epoch_steps)
         network = self._super_resolution()
-        video_BCTHW = network(pairs.low_BCTHW, place.stage, alpha).video_BCTHW
+        video_BCTHW = network(pairs.low_BCTHW, place.stage, alpha, with_map=False).video_BCTHW
         frames, side = video_BCTHW.shape[2], video_BCTHW.shape[-1]
         truth_BCTHW = stage_target(pairs.high_BCTHW, frames, side)
         rec = reconstruction_loss(video_BCTHW.float(), truth_BCTHW)
@@ -379,7 +379,7 @@ class Classification(Phase):
         batch = batches["data"]
         x_BCTHW = self.inputs.low(batch)
         with torch.set_grad_enabled(not self.frozen):
-            video_BCTHW = self.network.enlarge(x_BCTHW).video_BCTHW
+            video_BCTHW = self.network.enlarge(x_BCTHW, with_map=False).video_BCTHW
         # After super-resolution, which is for clips as they are.
         video_BCTHW, targets_BK = self._mixed(video_BCTHW, batch, place)
         if self.distiller is None:
@@ -406,7 +406,7 @@ class Classification(Phase):
         teacher = self.setting.teacher
         assert teacher is not None
         inputs = Inputs(replace(self.setting.recipe.clips, size=teacher.side))
-        video_BCTHW = teacher.network.enlarge(inputs.low(batch)).video_BCTHW
+        video_BCTHW = teacher.network.enlarge(inputs.low(batch), with_map=False).video_BCTHW
         return teacher.network.see(self._mixed(video_BCTHW, batch, place)[0])
 
     def _distiller(self) -> Distiller | None:
