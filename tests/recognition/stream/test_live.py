@@ -26,7 +26,7 @@ from .rtsp import camera, encoded
 from .server import FPS, Served, Way, serving, write_stream
 
 FRAMES = 60
-QUICK = SourceSettings(Timeouts(open=20.0, read=1.0), tries=3, first_wait=0.05, longest_wait=0.1)
+QUICK = SourceSettings(Timeouts(open=60.0, read=20.0), tries=3, first_wait=0.05, longest_wait=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_only_a_live_source_drops_what_comes_too_fast(tmp_path: Path, live: bool
     served = Served(Way(long, length=not live), Way(b"", length=False))
     settings = SourceSettings(QUICK.timeouts, tries=1, first_wait=0.05)
     with serving(served) as url:
-        stream, frames, _, _ = read(url, settings, lambda _: time.sleep(0.01))
+        stream, frames, _, _ = read(url, settings, lambda _: time.sleep(0.02))
     assert stream.info.live is live
     assert stream.dropped + len(frames) == 240
     assert (stream.dropped > 0) is live
@@ -134,7 +134,7 @@ def test_a_silence_is_a_break(film: bytes, other: bytes) -> None:
     served = Served(Way(film, until=0.5, length=False, stall=30.0), Way(b"", length=False))
     began = time.monotonic()
     with serving(served) as url:
-        stream, frames, _, error = read(url, SourceSettings(QUICK.timeouts, tries=1))
+        stream, frames, _, error = read(url, SourceSettings(Timeouts(read=1.0), tries=1))
     assert frames and stream.reconnects == 0
     assert "was lost" in error
     assert time.monotonic() - began < 20.0
@@ -156,7 +156,7 @@ def test_closing_in_the_middle_takes_no_time(film: bytes) -> None:
         assert isinstance(next(one for one in frames if isinstance(one, Frame)), Frame)
         began = time.monotonic()
         stream.close()
-        assert time.monotonic() - began < 4.0
+        assert time.monotonic() - began < 4.9  # close() waits five for who does not hear
 
 
 def test_what_is_not_there_is_told_at_once() -> None:

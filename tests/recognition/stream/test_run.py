@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -23,7 +24,7 @@ from tinyvirat.recognition.events import (
 )
 from tinyvirat.recognition.load import ActionRecognizer, load
 from tinyvirat.recognition.results import Prediction
-from tinyvirat.recognition.stream import StreamSettings, recognize_stream, run_stream
+from tinyvirat.recognition.stream import StreamSettings, recognize_stream, run_stream, watching
 from tinyvirat.recognition.stream.stages import STAGES
 from tinyvirat.recognition.stream.watching import Watching
 from tinyvirat.video import VideoError, open_video
@@ -189,10 +190,10 @@ def test_progress_is_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = iter([0.0, 0.0, 1.0, 20.0, 21.0])
-    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    with Watching("yard.mp4", 400) as watching:
+    monkeypatch.setattr(watching, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with Watching("yard.mp4", 400) as bar:
         for frames in (10, 200, 210):
-            watching.at(frames)
+            bar.at(frames)
     (line,) = capsys.readouterr().err.splitlines()
     assert line == "yard.mp4: 200 of 400 frames, 10.0 frames/s, 20 s left"
 

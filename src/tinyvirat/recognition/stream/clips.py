@@ -134,6 +134,9 @@ class ClipRecognition(Recognition):
         if self._frames:
             answered = (AnsweredBox(TubeBox(0, box), prediction.labels, prediction.scores),)
             for frame in self._reader:
+                if self._stop.is_set():
+                    self.interrupted = True
+                    return
                 yield AnsweredFrame(frame, 1.0, answered)
 
 

@@ -49,7 +49,9 @@ class Recognition(ABC):
     """One video being recognised: iterate over it once. A context manager.
 
     Attributes:
+        info: what is known of the source.
         header: what is known before the first answer.
+        stages: where the time goes.
         frames: read so far.
         interrupted: `stop` was called before the end.
         tubes: found so far.
@@ -121,7 +123,7 @@ class StreamRecognition(Recognition):
         self._source = source
         self._settings = settings
         self._open_tubes = _opener(tubes, info, settings)
-        self._again = not hasattr(tubes, "update")  # such tubes can be begun anew
+        self._again = not hasattr(tubes, "update")  # a source of tubes is used up, not so the rest
         self._tube_source = self._open_tubes()
         self._reading = _reading(recognizer, self.header, settings, self._tube_source)
         self._waiting: deque[Frame] = deque()  # for their tubes
