@@ -20,7 +20,7 @@ SHORTEST_SIDE = 240
 
 MOST_ZOOM = 8
 MOST_LABELS = 3
-LONGEST_LABEL = 24
+LONGEST_LABEL = 28
 WHITE: RGB = (255, 255, 255)
 
 
@@ -56,7 +56,9 @@ class Canvas:
         self._fill(picture_HWC)
         across = answered.scale * self._inner[1] / picture_HWC.shape[1]
         down = answered.scale * self._inner[0] / picture_HWC.shape[0]
-        placed: list[Corners] = []
+        # At the top, because players lay their controls over the bottom.
+        stamped = self._time(answered)
+        placed: list[Corners] = [stamped]
         for one in answered.boxes:
             x1, y1, x2, y2 = one.box.box
             corners = (
@@ -67,9 +69,8 @@ class Canvas:
             )
             self._outline(corners, colour_of(one.box.tube), dim=not one.box.seen)
             placed.append(corners)
-        for one, corners in zip(answered.boxes, tuple(placed), strict=True):
+        for one, corners in zip(answered.boxes, placed[1:], strict=True):
             self._label(one, corners, placed)
-        self._time(answered)
         return canvas_HWC
 
     def _fill(self, picture_HWC: Picture) -> None:
@@ -111,7 +112,7 @@ class Canvas:
     def _free_place(
         self, corners: Corners, size: tuple[int, int], placed: list[Corners]
     ) -> tuple[int, int]:
-        """Above a box, below or beside it: the first place that nothing else has."""
+        """Above a box, below, beside or high above it: the first place that nothing else has."""
         (x1, y1, x2, y2), gap = corners, self._line
         width, height = size
         places = (
@@ -123,15 +124,20 @@ class Canvas:
             (x1 - gap - width, y1 - gap),
             (x2 + gap, y2 + gap - height),
             (x1 - gap - width, y2 + gap - height),
+            (x1 - gap, y1 - 2 * (gap + height)),
+            (x2 + gap - width, y1 - 2 * (gap + height)),
         )
-        kept = [self._kept(place, size) for place in places]
-        for x, y in kept:
-            if not any(
-                x < right and left < x + width and y < bottom and top < y + height
+
+        def covered(place: tuple[int, int]) -> int:
+            x, y = place
+            return sum(
+                max(0, min(x + width, right) - max(x, left))
+                * max(0, min(y + height, bottom) - max(y, top))
                 for left, top, right, bottom in placed
-            ):
-                return x, y
-        return kept[0]
+            )
+
+        # The first of those that cover least.
+        return min((self._kept(place, size) for place in places), key=covered)
 
     def _kept(self, place: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
         """A place moved into the picture."""
@@ -139,11 +145,12 @@ class Canvas:
         y = max(0, min(place[1], self.height - size[1]))
         return x, y
 
-    def _time(self, answered: AnsweredFrame) -> None:
+    def _time(self, answered: AnsweredFrame) -> Corners:
         frame = answered.frame
         text = f"{clock(frame.time, 3)}  frame {frame.index}"
         sprite = line_sprite(text, self._font, WHITE)
-        stamp(self._canvas_HWC, sprite, 0, self.height - sprite.shape[0])
+        stamp(self._canvas_HWC, sprite, 0, 0)
+        return 0, 0, sprite.shape[1], sprite.shape[0]
 
 
 def colour_of(tube: int) -> RGB:
