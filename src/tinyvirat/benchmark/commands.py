@@ -65,7 +65,8 @@ def measure_start(how: How, *, turns: int = 3, one: Subject | None = None) -> li
 
 
 def measure_video(video: Path, model: str, how: How) -> list[Timing]:
-    """Where the time of a whole video goes, stage by stage, with what moves as tubes.
+    """Where the time of a whole video goes, stage by stage: what moves is followed, windows of
+    every tube overlap by half, and the answers are written as rows.
 
     Args:
         video: what to read.
@@ -78,7 +79,8 @@ def measure_video(video: Path, model: str, how: How) -> list[Timing]:
     import torch
 
     from tinyvirat.recognition.load import load
-    from tinyvirat.recognition.stream.run import run_stream
+    from tinyvirat.recognition.outputs.opening import open_sinks
+    from tinyvirat.recognition.stream import run_stream
     from tinyvirat.video import open_video
 
     before = torch.get_num_threads()
@@ -87,21 +89,23 @@ def measure_video(video: Path, model: str, how: How) -> list[Timing]:
         recognizer = load(model, device=how.device)
         with open_video(video) as reader:
             length = reader.count() / float(reader.info.fps)
-        end = run_stream(recognizer, video, [], "motion", progress=False)
+        with tempfile.TemporaryDirectory() as folder:
+            sinks = open_sinks(Path(folder), recognizer, ("jsonl",))
+            end = run_stream(recognizer, video, sinks, "motion", progress=False)
     finally:
         torch.set_num_threads(before)
     what = video.name
     rows = [
-        Timing("video", what, f"{name}", seconds=seconds, unit="video")
+        Timing("video", what, name, seconds=seconds, unit="video")
         for name, seconds in end.stages.items()
     ]
     whole = Timing(
         "video",
         what,
-        f"all of it: {end.frames} frames, {end.tubes} tubes, {end.windows} windows",
+        "all of it",
         seconds=end.seconds,
-        unit="video",
-        ratio=length / end.seconds,
+        unit=f"video of {length:.1f} s, {end.tubes} tubes, {end.windows} windows",
+        ratio=length / end.seconds,  # as it plays
     )
     return [*rows, whole]
 

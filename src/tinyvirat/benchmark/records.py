@@ -127,7 +127,8 @@ class Timing:
         variant: how, such as `as published` or `ours, bfloat16`.
         seconds: median of all turns, for one of `unit`; None where it did not run.
         unit: what the seconds are for, such as `clip`.
-        ratio: how many times faster than the first variant of the same part and `what`.
+        ratio: how many times faster than the first variant of the same part and `what`; of a
+            video, than it plays.
         memory_mb: the most that the process held.
         reason: why there are no figures.
     """

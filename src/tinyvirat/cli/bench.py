@@ -22,6 +22,9 @@ DEFAULT = (
 )
 """The largest published recogniser, its two parts, and what is lighter."""
 
+NARROW = ("network", "engine", "precision", "clips/s, best", "times published, best", "error", "MB")
+"""Columns for a terminal; the files have all."""
+
 
 def bench(
     *,
@@ -169,7 +172,7 @@ def _write(report: Report, out: Path, page: Path | None) -> None:
 def _show(report: Report, changes: list[Change]) -> None:
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from tinyvirat.benchmark.page import reasons, speed_cells, timing_cells
 
@@ -177,14 +180,15 @@ def _show(report: Report, changes: list[Change]) -> None:
     for peak in report.peaks:
         console.print(f"matrix products, {peak.precision}: {peak.best:.0f} GFLOP/s at best")
     parts = (
-        ("networks", speed_cells(report.speeds)),
-        ("everything else", timing_cells(report.timings)),
+        ("networks", speed_cells(report.speeds), NARROW),
+        ("everything else", timing_cells(report.timings), None),
     )
-    for title, (head, rows) in parts:
+    for title, (head, rows), columns in parts:
         if rows:
-            table = Table(*head, title=title)
+            kept = [n for n, name in enumerate(head) if columns is None or name in columns]
+            table = Table(*(Column(head[n], overflow="fold") for n in kept), title=title)
             for row in rows:
-                table.add_row(*map(escape, row))
+                table.add_row(*(escape(row[n]) for n in kept))
             console.print(table)
     for keys, why in reasons(report):
         console.print(escape(f"{keys}: {why}"), highlight=False)
