@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tinyvirat.common.errors import TinyviratError
+from tinyvirat.recognition.archive.records import OF_FRAMES
 from tinyvirat.recognition.events import Action, Event, Sink, StreamEnd, StreamHeader, TubeEnd
 from tinyvirat.recognition.load import ActionRecognizer
 from tinyvirat.recognition.outputs.opening import ALL, open_sinks
@@ -18,8 +19,6 @@ from tinyvirat.recognition.results import Prediction, write_predictions
 from tinyvirat.recognition.stream import StreamSettings, VideoStream, run_stream
 from tinyvirat.recognition.stream.run import is_clip
 
-OF_FRAMES = ("video", "report")
-"""The outputs that show every frame."""
 LONGEST_TABLE = 500
 """Actions of one video that are listed."""
 

@@ -102,7 +102,7 @@ def lasting(out: Path) -> dict[str, object]:
     kept = {}
     for path in sorted(out.rglob(DONE)):
         note = json.loads(path.read_text())
-        for name in ("seconds", "cpu_seconds", "stages", "host", "threads"):
+        for name in ("seconds", "cpu_seconds", "memory_mb", "stages", "host", "threads"):
             del note[name]
         kept[path.parent.name] = note
     return kept

@@ -20,15 +20,21 @@ from tinyvirat.common.files import inside, sha256_of, write_text
 from tinyvirat.common.plain import PlainDataError, from_plain, to_plain
 from tinyvirat.models.engines import is_exported
 from tinyvirat.models.saved import DESCRIPTION, model_folder
-from tinyvirat.recognition.archive.records import HIDDEN, ArchiveError, Job, Note, Plan, Written
+from tinyvirat.recognition.archive.records import (
+    HIDDEN,
+    OF_FRAMES,
+    ArchiveError,
+    Job,
+    Note,
+    Plan,
+    Written,
+)
 from tinyvirat.recognition.outputs.opening import ALL
 from tinyvirat.recognition.stream.settings import StreamSettings
 
 DONE = "done.json"
 VERSION = 1
 """Of the way outputs are made; another one makes all of them again."""
-OF_FRAMES = ("video", "report")
-"""The outputs that show every frame."""
 
 
 def places(plan: Plan, job: Job) -> tuple[Path, Path]:

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,8 @@ from tinyvirat.common.errors import TinyviratError
 
 HIDDEN = ".archive"
 """The folder in the folder of the outputs that holds what only resuming needs."""
+OF_FRAMES = ("video", "report")
+"""The outputs that show every frame."""
 LONGEST_NAME = 120
 """Bytes of the name of a video's folder, without the hash that makes it its own."""
 
@@ -104,9 +107,13 @@ class Note:
         tubes: that were found.
         windows: that the network answered for.
         actions: how many of each label, most frequent first.
+        width: of a frame in pixels.
+        height: of a frame in pixels.
+        fps: frames a second, as the source has it.
         video_seconds: that the video lasts.
         seconds: that it took.
         cpu_seconds: of all threads of the process meanwhile.
+        memory_mb: the most that the process has held so far.
         stages: seconds by stage of `StreamEnd`.
         host: the machine's name.
         device: where the network computed.
@@ -125,9 +132,13 @@ class Note:
     tubes: int
     windows: int
     actions: tuple[Amount, ...]
+    width: int
+    height: int
+    fps: Fraction
     video_seconds: float
     seconds: float
     cpu_seconds: float
+    memory_mb: float
     stages: tuple[Amount, ...]
     host: str
     device: str

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -33,6 +35,9 @@ from tinyvirat.recognition.stream.ahead import Pause
 from tinyvirat.recognition.stream.run import is_clip
 from tinyvirat.recognition.stream.stages import Stages
 from tinyvirat.video import Frame, VideoError
+
+MEMORY_UNITS = 1 << (20 if sys.platform == "darwin" else 10)
+"""In a MB, of what the system counts memory in: bytes on macOS, else KB."""
 
 
 def recognize_one(
@@ -89,9 +94,13 @@ def recognize_one(
             tubes=end.tubes,
             windows=end.windows,
             actions=tuple(Amount(*one) for one in tally.actions.most_common()),
+            width=stream.info.width,
+            height=stream.info.height,
+            fps=stream.info.fps,
             video_seconds=round(float(end.frames / stream.info.fps), 3),
             seconds=round(time.monotonic() - began, 3),
             cpu_seconds=round(time.process_time() - cpu, 3),
+            memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEMORY_UNITS, 1),
             stages=tuple(Amount(name, round(value, 3)) for name, value in end.stages.items()),
             host=_here(),
             device=str(recognizer.inference.device),
