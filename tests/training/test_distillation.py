@@ -34,10 +34,17 @@ from tinyvirat.training.distillation import (
 from tinyvirat.training.inputs import Inputs
 from tinyvirat.training.mixup import mixed
 from tinyvirat.training.phases import Classification
-from tinyvirat.training.recipe import ClassifierPhase, Distill, Recipe, recipe_text, with_overrides
+from tinyvirat.training.recipe import (
+    ClassifierPhase,
+    Distill,
+    Optimizer,
+    Recipe,
+    recipe_text,
+    with_overrides,
+)
 from tinyvirat.training.run import Order, run
 
-from .processes import rows_of
+from .processes import exit_code, rows_of, together, train
 from .small import CLIPS, RECIPE, UPKEEP, without, write_clips
 from .test_phases import PLACE, batch, seen_by, setting
 
@@ -397,6 +404,20 @@ def test_left_off_and_continued_it_is_the_same_run(
     assert next((whole.out / FOLDER).glob("*.safetensors")).is_file()
     facts = json.loads((whole.out / "environment.json").read_text())
     assert facts[0]["teacher"] == str(teacher)
+
+
+def test_two_processes_learn_as_one(clips: Path, tmp_path: Path, teacher: Path) -> None:
+    """The projection, too: its gradient is of the clips of both."""
+    assert STUDENT.phase3 is not None
+    slow = replace(STUDENT.phase3, steps=3, optimizer=Optimizer(lr=1e-4))
+    recipe = replace(STUDENT, classifier=replace(STUDENT.classifier, dropout=0.0), phase3=slow)
+    order = Order(data=clips, out=tmp_path / "one", teacher=teacher, cpu=True)
+    assert exit_code(train, recipe, order) == 0
+    together(train, recipe, replace(order, out=tmp_path / "two"))
+    one, two = (rows_of(tmp_path / name) for name in ("one", "two"))
+    for row, other in zip(one, two, strict=True):
+        assert (row.pop("phase"), row.pop("step")) == (other.pop("phase"), other.pop("step"))
+        assert row == pytest.approx(other, rel=2e-3, abs=1e-6)
 
 
 def test_a_moved_teacher_is_the_same_and_another_one_is_not(
