@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from tinyvirat.recognition.proposals import ProposalError, WholeFrame, square_wi
 from tinyvirat.recognition.results import Prediction
 from tinyvirat.recognition.stream import StreamError, StreamSettings, recognize_stream
 from tinyvirat.recognition.stream.ahead import Pause
+from tinyvirat.recognition.stream.network import AHEAD
 from tinyvirat.recognition.stream.recognition import StreamRecognition
+from tinyvirat.recognition.stream.tubes import Window
 from tinyvirat.video import VideoError, open_video
 
 from ..conftest import MODELS, write_model
@@ -218,6 +221,17 @@ def test_memory_does_not_grow_with_the_video(recognizer: ActionRecognizer) -> No
     short, long = peak(150), peak(650)
     # The script itself is a box a frame and tube; the frames would be 58 kB each.
     assert long - short < 500 * 58_000 / 10
+
+
+def test_windows_are_let_go_of(recognizer: ActionRecognizer) -> None:
+    most = 0
+    for number, _ in enumerate(
+        recognize_stream(recognizer, Film([0] * 400), scripted({0: (0, walk(400))}))
+    ):
+        if number % 20 == 0:
+            most = max(most, sum(type(one) is Window for one in gc.get_objects()))
+    # Batches of 8: those that run or wait to, the one that is collected, and one being answered.
+    assert 0 < most <= 8 * (AHEAD + 3)
 
 
 def test_one_source_of_tubes_is_used_as_it_is(recognizer: ActionRecognizer) -> None:
