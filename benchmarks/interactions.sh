@@ -4,17 +4,21 @@
 #
 #     benchmarks/interactions.sh UT_INTERACTION UCF101 OUT [tinyvirat train options]
 #
-# The clips as in interactions.py. Run again, it goes on where it was stopped. Then
+# The clips as in interactions.py. Every run then teaches a light one, in OUT/light. Run again, it goes
+# on where it was stopped. Then
 # `python benchmarks/ship_interactions.py OUT src/tinyvirat/shipped/interactions` makes the model.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 interactions=$1 world=$2 out=$3
 shift 3
 [ -f "$out/data/both.jsonl" ] || python "$here/interactions.py" "$interactions" "$world" "$out/data"
-for way in set1_to_set2 set2_to_set1 both; do
-    run="$out/$way"
-    [ -f "$run/model/model.json" ] || tinyvirat train interactions/bicubic \
-        --data "$out/data/$way.jsonl" --out "$run" --cache "$out/cache" "$@"
-    [ "$way" = both ] || [ -f "$run/evaluation/evaluation.json" ] || tinyvirat evaluate "$run" \
-        --data "$out/data/$way.jsonl" --out "$run/evaluation" --cache "$out/cache" --no-quality
+for kind in bicubic light; do
+    for way in set1_to_set2 set2_to_set1 both; do
+        run="$out/$way" teacher=()
+        [ "$kind" = bicubic ] || run="$out/light/$way" teacher=(--teacher "$out/$way")
+        [ -f "$run/model/model.json" ] || tinyvirat train "interactions/$kind" \
+            --data "$out/data/$way.jsonl" --out "$run" --cache "$out/cache" "${teacher[@]}" "$@"
+        [ "$way" = both ] || [ -f "$run/evaluation/evaluation.json" ] || tinyvirat evaluate "$run" \
+            --data "$out/data/$way.jsonl" --out "$run/evaluation" --cache "$out/cache" --no-quality
+    done
 done

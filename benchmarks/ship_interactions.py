@@ -29,12 +29,14 @@ from tinyvirat.evaluation.resampled import F1, Accuracy, MeanAveragePrecision
 from tinyvirat.evaluation.significance import Interval, bootstrap, bootstrap_mean
 from tinyvirat.evaluation.thresholds import Thresholds, TuningSet, few_false_alarms
 from tinyvirat.models.inference import Inference
-from tinyvirat.models.saved import load_model, save_model
+from tinyvirat.models.saved import ModelSpec, load_model, save_model
 from tinyvirat.training.journal import environment
 
 WAYS = ("set1_to_set2", "set2_to_set1")
 RATE = 0.01
 """The part of the clips without an interaction that may get past its threshold."""
+LEAST = 0.3
+"""No threshold is lower: the clips without an interaction here are easier than a street."""
 CARD = Path(__file__).with_name("interactions_card.md")
 
 
@@ -58,7 +60,7 @@ def main(out: Path, folder: Path, alarms: Path | None) -> None:
         way: read_predictions(out / way / "evaluation" / "predictions.jsonl") for way in WAYS
     }
     spec = load_model(out / "both" / "model").spec
-    thresholds = few_false_alarms(pooled(tuple(answers.values())), RATE)
+    thresholds = few_false_alarms(pooled(tuple(answers.values())), RATE, least=LEAST)
     manifest = read_manifest(out / "data" / "both.jsonl")
     spec = replace(
         spec,
@@ -77,7 +79,7 @@ def main(out: Path, folder: Path, alarms: Path | None) -> None:
     facts = {
         "commit": commit(out),
         "thresholds": dict(zip(spec.labels, spec.thresholds, strict=True)),
-        "on_its_own_training_clips": own(seen),
+        "on_its_own_training_clips": own(spec, seen),
         "scores": [{"what": s.what, "clips": s.clips, **vars(s.interval)} for s in scores],
         "walkers": None if alarms is None else walkers(alarms),
         **{name: here[name] for name in ("time", "python", "torch", "processor")},
@@ -100,7 +102,7 @@ def scored(way: str, answers: dict[str, Predictions]) -> list[Score]:
     """One direction's scores, at thresholds that the other direction's answers set."""
     one = answers[way]
     (other,) = (answers[name] for name in WAYS if name != way)
-    limits = few_false_alarms(pooled((other,)), RATE)
+    limits = few_false_alarms(pooled((other,)), RATE, least=LEAST)
     targets_NK, name = one.known_targets(), way.replace("_", " ")
     shown_N = targets_NK.any(1)
     named = f"{name}: the likeliest interaction is the one shown"
@@ -143,12 +145,19 @@ def kind(one: Predictions, name: str) -> np.ndarray:
     return np.array([clip.startswith(f"{name}/") for clip in one.ids])
 
 
-def own(seen: Predictions) -> dict[str, float]:
+def own(spec: ModelSpec, seen: Predictions) -> dict[str, object]:
     """What the shipped file answers for the clips it learnt from: a check, not a score."""
     targets_NK = seen.known_targets()
-    shown_N = targets_NK.any(1)
-    right_N = seen.logits_NK[shown_N].argmax(1) == targets_NK[shown_N].argmax(1)
-    return {"clips": int(shown_N.sum()), "accuracy": float(right_N.mean())}
+    probabilities_NK = spec.probabilities(torch.from_numpy(seen.logits_NK)).numpy()
+    shown = np.flatnonzero(targets_NK.any(1))
+    likeliest = {seen.ids[n]: seen.classes[probabilities_NK[n].argmax()] for n in shown}
+    right = [targets_NK[n, probabilities_NK[n].argmax()] for n in shown]
+    return {
+        "clips": len(shown),
+        "accuracy": float(np.mean(right)),
+        "likeliest": likeliest,
+        "probability": {seen.ids[n]: round(float(probabilities_NK[n].max()), 4) for n in shown},
+    }
 
 
 def walkers(alarms: Path) -> dict[str, object]:
@@ -188,6 +197,7 @@ def card(facts: dict[str, object], scores: list[Score], folder: Path) -> str:
         megabytes=f"{(folder / 'weights.safetensors').stat().st_size / 1e6:.1f}",
         thresholds=", ".join(f"{label} {value:.3f}" for label, value in thresholds.items()),
         rate=f"{RATE * 100:g} %",
+        least=f"{LEAST:g}",
         scores="\n".join(score.row() for score in scores),
         walkers=told,
         own=facts["on_its_own_training_clips"],
