@@ -22,6 +22,7 @@ from tinyvirat.common.files import cache_folder, sha256_of, write_text, written_
 from tinyvirat.common.plain import from_plain, to_plain
 from tinyvirat.models.preprocess import Preprocess
 from tinyvirat.models.recognizer import Recognizer, RecognizerConfig
+from tinyvirat.models.unfilled import unfilled
 from tinyvirat.models.zoo import config_from_json, config_to_json
 from tinyvirat.video.sampling import AnySampler, sampler_from_dict, sampler_to_dict
 
@@ -200,7 +201,7 @@ def load_model(folder: Path, *, dtype: torch.dtype = torch.float32) -> Model:
         tensors = load_file(weights)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{weights}: not a readable safetensors file: {error}") from error
-    with torch.device("meta"):
+    with unfilled():
         network = spec.config.build()
     misfit = _misfit(network.state_dict(), tensors)
     if misfit:
