@@ -110,6 +110,7 @@ def left_by_a_killed_one(out: Path) -> None:
     left = out / ".archive" / "work" / "gate__one_mp4-host-1-x"
     left.mkdir()
     (left / "predictions.jsonl").write_text("half")
+    (left.parent / "probe").write_text("of a driver that was killed")
 
 
 @pytest.mark.parametrize("damage", [no_note, half_a_note, half_a_file, left_by_a_killed_one])
@@ -120,6 +121,7 @@ def test_what_is_not_whole_is_made_again_and_nothing_else(
     damage(out)  # type: ignore[operator]
     assert again(videos, model, out) == {"broken_mp4", "gate__one_mp4"}
     assert bytes_of(out) == bytes_of(whole_out)
+    assert not list((out / ".archive" / "work").iterdir())
 
 
 def test_a_video_that_changed_is_made_again(

@@ -132,7 +132,7 @@ def run(monkeypatch: pytest.MonkeyPatch, model: Path, tmp_path: Path) -> Callabl
         monkeypatch.setattr(cluster, "connected", lambda _address: ray)
         plan = plan_of(model, tmp_path / "out")
         jobs = [Job(f"{n}.mp4", tmp_path / f"{n}.mp4", f"{n}_mp4", 1) for n in "abcde"]
-        (tmp_path / "out" / ".archive").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / ".archive" / "work").mkdir(parents=True, exist_ok=True)
         given = RayCrew(plan, "auto", share).run(jobs, "mark", lambda *_: None)
         try:
             return [one for one in given if one is not None], ray
@@ -225,7 +225,7 @@ def test_the_first_machine_decides_in_what_all_compute(
     ray = FakeRay(deciding, {"CPU": 2.0})
     monkeypatch.setattr(cluster, "connected", lambda _address: ray)
     plan = plan_of(model, tmp_path).__class__(tmp_path, str(model))
-    (tmp_path / ".archive").mkdir()
+    (tmp_path / ".archive" / "work").mkdir(parents=True)
     jobs = [Job(n, tmp_path / n, n, 1) for n in "abcde"]
     assert len([one for one in RayCrew(plan, "x").run(jobs, "m", lambda *_: None) if one]) == 5
     assert asked == {0: "auto", 1: "bfloat16"}

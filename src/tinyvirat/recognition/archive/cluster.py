@@ -20,8 +20,8 @@ from tinyvirat.common.files import write_text
 from tinyvirat.datasets.build.workers import RayCluster
 from tinyvirat.recognition.archive.actor import Begun, Probe, Refused, Worker
 from tinyvirat.recognition.archive.crew import Watch
-from tinyvirat.recognition.archive.notes import model_digest
-from tinyvirat.recognition.archive.records import HIDDEN, ArchiveError, Job, Outcome, Plan
+from tinyvirat.recognition.archive.notes import model_digest, work_folder
+from tinyvirat.recognition.archive.records import ArchiveError, Job, Outcome, Plan
 
 ATTEMPTS = 3
 """How often a video is begun whose worker dies, and how many workers may die in a row before the
@@ -281,7 +281,7 @@ def connected(address: str) -> Any:
 @contextmanager
 def probed(plan: Plan) -> Iterator[Probe]:
     """A file in the folder of the outputs that every worker must find."""
-    path = plan.out / HIDDEN / "probe"
+    path = work_folder(plan.out) / "probe"
     text = secrets.token_hex(16)
     write_text(path, text)
     try:

@@ -202,4 +202,7 @@ def held(out: Path) -> Iterator[None]:
 def _clear(folder: Path) -> None:
     """Removes what runs that were killed have left."""
     for left in folder.iterdir():
-        shutil.rmtree(left, ignore_errors=True)
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
