@@ -225,6 +225,7 @@ def test_how_it_went_is_said(tmp_path: Path) -> None:
         "160 x 120",
     ):
         assert words in text, words
+    assert "side by side" in text  # the stages took 4 s of the 2 s
     assert "Stopped by hand" not in written(tmp_path, Scene(), wanted=("report",)).text
 
 

@@ -166,6 +166,8 @@ def _cost(end: StreamEnd) -> str:
         bar.append(f'<i style="flex:{seconds:.6g};--c:{colour}"></i>')
         each = f", {1000 * seconds / end.frames:.1f} ms a frame" if end.frames else ""
         key.append(f'<li style="--c:{colour}">{escape(name)} {seconds:.1f} s{each}</li>')
+    if sum(stages.values()) > end.seconds:
+        key.append('<li style="--c:transparent">(side by side)</li>')
     return f'<div class="cost">{"".join(bar)}</div>\n<ul class="key">{"".join(key)}</ul>\n'
 
 

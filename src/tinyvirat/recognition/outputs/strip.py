@@ -22,7 +22,7 @@ SIDE = 112
 GAP = 2
 MARGIN = 8
 LETTERS = 13
-CAPTION = 104
+CAPTION = 116
 """Width of the names of the rows, pixels."""
 
 GROUND, INK, PALE = "#14181c", "#f2f4f6", "#9aa4ae"

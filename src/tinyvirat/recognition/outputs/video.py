@@ -28,6 +28,9 @@ USUAL_RATE = Fraction(25)
 PRESET = "superfast"
 CRF = 25
 
+# Not one a core: the bytes depend on it, and are to be the same on every machine.
+THREADS = 2
+
 
 class VideoSink:
     """Draws on every frame and encodes it.
@@ -82,5 +85,7 @@ class VideoSink:
         canvas = Canvas(*event.frame.frame_HWC.shape[:2])
         self._first = event.frame.time
         self._session = ExitStack()
-        writer = VideoWriter(self._path, self._rate, crf=CRF, preset=PRESET, ticks=TICKS)
+        writer = VideoWriter(
+            self._path, self._rate, crf=CRF, preset=PRESET, threads=THREADS, ticks=TICKS
+        )
         return self._session.enter_context(writer), canvas
