@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from tinyvirat.recognition.stream import StreamError, StreamSettings, recognize_
 from tinyvirat.recognition.stream.ahead import Pause
 from tinyvirat.recognition.stream.network import AHEAD
 from tinyvirat.recognition.stream.recognition import StreamRecognition
-from tinyvirat.recognition.stream.tubes import Window
+from tinyvirat.recognition.stream.tubes import Window, _Seen
 from tinyvirat.video import VideoError, open_video
 
 from ..conftest import MODELS, write_model
@@ -223,15 +224,16 @@ def test_memory_does_not_grow_with_the_video(recognizer: ActionRecognizer) -> No
     assert long - short < 500 * 58_000 / 10
 
 
-def test_windows_are_let_go_of(recognizer: ActionRecognizer) -> None:
-    most = 0
-    for number, _ in enumerate(
-        recognize_stream(recognizer, Film([0] * 400), scripted({0: (0, walk(400))}))
-    ):
+def test_what_was_answered_is_let_go_of(recognizer: ActionRecognizer) -> None:
+    windows, boxes = 0, 0
+    film, tubes = Film([0] * 500), scripted({0: (0, walk(500))})
+    for number, _ in enumerate(recognize_stream(recognizer, film, tubes)):
         if number % 20 == 0:
-            most = max(most, sum(type(one) is Window for one in gc.get_objects()))
+            kinds = Counter(type(one) for one in gc.get_objects())
+            windows, boxes = max(windows, kinds[Window]), max(boxes, kinds[_Seen])
     # Batches of 8: those that run or wait to, the one that is collected, and one being answered.
-    assert 0 < most <= 8 * (AHEAD + 3)
+    assert 0 < windows <= 8 * (AHEAD + 3)
+    assert 0 < boxes <= 4 * 8 * (AHEAD + 3)  # windows are 4 frames apart
 
 
 def test_one_source_of_tubes_is_used_as_it_is(recognizer: ActionRecognizer) -> None:
