@@ -103,7 +103,7 @@ def open_openvino(path: Path, precision: str) -> Run:
     hints = {"float32": "f32", "bfloat16": "bf16"}
     if precision not in hints:
         raise BenchmarkError(
-            f"OpenVINO takes {precision} from a quantised network only, and there is none"
+            f"OpenVINO takes {precision} from a quantised network only, which is not made here"
         )
     import openvino
 

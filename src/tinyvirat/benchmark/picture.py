@@ -50,6 +50,7 @@ def draw(report: Report, path: Path) -> bool:
     for axis, label in ((cost, "GMAC a clip"), (error, "relative error of the output")):
         axis.set_xscale("log")
         axis.set_yscale("log")
+        axis.margins(0.1)
         axis.set_xlabel(label)
         axis.grid(alpha=0.3)
     cost.set_ylabel("clips a second, at the best batch")

@@ -269,7 +269,7 @@ def _export(one: Subject, how: How, folder: Path) -> tuple[Path, str | None]:
 def _impossible(engine: str, precision: str) -> str | None:
     """Why an engine has no such precision."""
     if precision == "int8":
-        return "no engine here has 3D convolutions in int8 without a network quantised for it"
+        return "int8 takes a network quantised with calibration clips, which is not made here"
     if engine == "onnx" and precision != "float32":
         return "ONNX Runtime computes 3D convolutions in float32 only, on CPUs"
     return None
