@@ -64,8 +64,26 @@ def build_page(place: Place) -> Any:
     ) as page:
         parts = _Parts(place)
         _Actions(place, parts).attach(page)
+    for block in page.blocks.values():
+        _take_no_address(block)
     page.queue(max_size=place.limits.waiting, default_concurrency_limit=2)
     return page
+
+
+def _take_no_address(block: Any) -> None:
+    """Makes a component refuse addresses where files belong.
+
+    A crafted request could otherwise let this machine fetch anything, of any size.
+    """
+    move = block.async_move_resource_to_block_cache
+
+    async def moved(path: str | Path | None) -> str | None:
+        if path is not None and "://" in str(path):
+            raise gr.Error("Give a file, not an address.")
+        found: str | None = await move(path)
+        return found
+
+    block.async_move_resource_to_block_cache = moved
 
 
 class _Parts:
@@ -104,7 +122,7 @@ class _Parts:
         with gr.Row():
             with gr.Column(scale=5):
                 self.video = gr.Video(
-                    label="Recognised", interactive=False, autoplay=True, loop=True, height=330
+                    show_label=False, interactive=False, autoplay=True, loop=True, height=330
                 )
                 self.archive = gr.DownloadButton("Download all results", elem_id="tv-download")
                 with gr.Accordion("Single files", open=False):
@@ -118,7 +136,7 @@ class _Parts:
                     interactive=False,
                     wrap=True,
                     max_height=430,
-                    column_widths=["8%", "14%", "28%", "33%", "17%"],
+                    column_widths=["10%", "15%", "27%", "32%", "16%"],
                     buttons=[],
                     elem_id="tv-tubes",
                 )
@@ -187,7 +205,7 @@ class _Actions:
         }
         at.file.upload(self.uploaded, [at.file, at.visit], **alone)
         at.sample.click(self.sample, [at.visit], **alone)
-        chosen = [at.tube, at.details, at.teaching, at.labels, at.begin, at.end, at.said]
+        chosen = [at.visit, at.tube, at.details, at.teaching, at.labels, at.begin, at.end, at.said]
         at.tubes.select(
             self.choose, [at.visit], chosen, show_progress_on=at.details, **private
         ).then(self.list_saved, None, [at.saved, at.command], **private)
@@ -211,7 +229,8 @@ class _Actions:
         place, number = self._place, int(event.row_value[0])
         tube = None if visit is None else visit.found.tube(number)
         if visit is None or tube is None:
-            return [None, words.said(OVER, "error"), gr.update(visible=False), *[gr.skip()] * 4]
+            hidden = gr.update(visible=False)
+            return [visit, None, words.said(OVER, "error"), hidden, *[gr.skip()] * 4]
         try:
             pictures = look(place.recognizer, visit, tube, place.limits)
         except Exception as error:
@@ -219,6 +238,7 @@ class _Actions:
         end = tube.end
         known = dict.fromkeys([*place.recognizer.spec.labels, *self._names()])
         return [
+            visit,  # kept from now on anew
             number,
             pictures,
             gr.update(visible=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -26,6 +27,7 @@ from tinyvirat.recognition.proposals.windows import square_windows
 from tinyvirat.recognition.stream import StreamSettings, run_stream
 
 RESULTS, ANNOTATED = "results", "annotated.mp4"
+PREFIX = "visit-"
 MOST_CROPS = 300
 """Frames of a tube that its little video shows."""
 
@@ -82,7 +84,8 @@ def recognise(
     Raises:
         TinyviratError: the video is refused, or something cannot be written.
     """
-    folder = Path(mkdtemp(prefix="visit-", dir=workspace))
+    _sweep(workspace, limits)
+    folder = Path(mkdtemp(prefix=PREFIX, dir=workspace))
     try:
         progress(0.0, "checking the video")
         upload = check_upload(_kept(video, folder), name, limits)
@@ -105,6 +108,7 @@ def look(recognizer: ActionRecognizer, visit: Visit, tube: FoundTube, limits: Ap
     Raises:
         UploadError: the video cannot be read any more.
     """
+    os.utime(visit.folder)  # somebody is there
     return tube_pictures(recognizer, visit.found, tube, _crops(visit, tube, limits))
 
 
@@ -133,6 +137,15 @@ def _crops(visit: Visit, tube: FoundTube, limits: AppLimits) -> Iterator[Picture
     windows_T4 = square_windows(boxes_T4, (upload.width, upload.height))
     piece = Piece(start, start + len(boxes_T4), windows_T4)
     return crops_of(upload, piece, limits)
+
+
+def _sweep(workspace: Path, limits: AppLimits) -> None:
+    """Removes what visitors left who went away before their answer came."""
+    oldest = time.time() - limits.idle_seconds - limits.answer_seconds
+    for folder in workspace.glob(f"{PREFIX}*"):
+        with suppress(FileNotFoundError):
+            if folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _kept(video: Path, folder: Path) -> Path:

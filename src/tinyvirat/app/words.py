@@ -50,7 +50,7 @@ STYLE = """
 .tv-strips img { width: 100%; border-radius: 6px; display: block; margin: 0; }
 @media (max-width: 640px) { .tv-strips > div { grid-template-columns: 1fr; } }
 .tv-flat, .tv-flat .html-container, .tv-flat .prose { padding: 0 !important; margin: 0; }
-#tv-tubes table *, #tv-saved table * { font-family: var(--font) !important;
+#tv-tubes *, #tv-saved * { font-family: var(--font) !important;
   font-size: .86rem; font-variant-numeric: tabular-nums; }
 #tv-tubes .selection-button, #tv-saved .selection-button { display: none; }
 #tv-tubes td { cursor: pointer; }

@@ -56,7 +56,7 @@ def app(
             f"tinyvirat: {host} may be reached from other machines, and the page has no password\n"
         )
     # A folder is named so that the shown command works from anywhere.
-    shown = str(Path(name).resolve()) if Path(name).exists() else name
+    shown = str(Path(name).absolute()) if Path(name).exists() else name
     folder = labels or cache_folder() / "labels"
     run_server(recognizer, shown, folder, limits, host=host, port=port)
     return 0
