@@ -47,7 +47,9 @@ def test_every_frame_keeps_its_time_and_its_place(tmp_path: Path) -> None:
 
 def test_time_begins_with_the_first_frame(tmp_path: Path) -> None:
     play(VideoSink(tmp_path), Scene(frames=3, times=[100.0, 100.5, 101.0]))
-    np.testing.assert_allclose(read_clip(tmp_path / "annotated.mp4").times_T, [0.0, 0.5, 1.0])
+    # Asked of the file itself: our reader counts from the first frame in any case.
+    with av.open(str(tmp_path / "annotated.mp4")) as container:
+        assert [float(frame.time or 0.0) for frame in container.decode(video=0)] == [0.0, 0.5, 1.0]
 
 
 @pytest.mark.parametrize(
