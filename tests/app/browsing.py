@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE_MS = 120_000
+PATIENCE_MS = 300_000
 WIDTH = 1280
 
 

@@ -15,7 +15,7 @@ from tinyvirat.app.limits import AppLimits
 from tinyvirat.app.upload import Upload, UploadError
 from tinyvirat.cli import main
 from tinyvirat.common.errors import TinyviratError
-from tinyvirat.datasets.manifest import read_manifest
+from tinyvirat.datasets.manifest import read_manifest, write_manifest
 from tinyvirat.datasets.records import ClipRecord, ManifestError
 from tinyvirat.datasets.tubes.rules import CropRule
 from tinyvirat.datasets.tubes.windows import windows_of
@@ -114,6 +114,14 @@ def test_removal(store: LabelStore, save) -> None:  # type: ignore[no-untyped-de
     assert store.remove(first.id) and not store.remove(first.id)
     assert store.saved() == (second,) and not (store.folder / first.path).exists()
     assert store.remove(second.id) and store.saved() == ()
+
+
+def test_removal_leaves_the_files_of_others(store: LabelStore, save) -> None:  # type: ignore[no-untyped-def]
+    (row,) = save("walk", span=(0, 20))
+    own = replace(row, id="mine", path="clips/mine.mp4", extra={}, source="mine")
+    (store.folder / own.path).write_bytes((store.folder / row.path).read_bytes())
+    write_manifest(store.manifest, [row, own])
+    assert store.remove("mine") and (store.folder / own.path).is_file()
 
 
 @pytest.mark.parametrize("label", ["a|b", "a\nb", "x" * 101])

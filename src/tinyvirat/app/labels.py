@@ -104,13 +104,16 @@ class LabelStore:
         with self._locked():
             before = self.saved()
             kept = [row for row in before if row.id != clip]
-            if len(kept) == len(before):
+            gone = [row for row in before if row.id == clip]
+            if not gone:
                 return False
             if kept:
                 write_manifest(self.manifest, kept)
             else:
                 self.manifest.unlink()
-            (self.folder / CLIPS / f"{clip}.mp4").unlink(missing_ok=True)
+            # Of a manifest that was here before, only the rows are ours to take out.
+            if gone[0].path == f"{CLIPS}/{clip}.mp4" and "sha256" in gone[0].extra:
+                (self.folder / gone[0].path).unlink(missing_ok=True)
         return True
 
     def command(self, model: str) -> str:
