@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tinyvirat.benchmark import data as data_module
 from tinyvirat.benchmark import speeds as speeds_module
 from tinyvirat.benchmark import training as training_module
 from tinyvirat.benchmark.children import Child, ChildError
 from tinyvirat.benchmark.data import measure_data
+from tinyvirat.benchmark.networks import clips
 from tinyvirat.benchmark.records import BenchmarkError
 from tinyvirat.benchmark.speeds import (
     COMPARED_WITH,
@@ -25,15 +27,19 @@ from tinyvirat.benchmark.speeds import (
     network_job,
     peaks,
     subject,
+    trained,
     with_share,
 )
 from tinyvirat.benchmark.training import measure_training
 from tinyvirat.benchmark.worker import open_work, serve, timed
+from tinyvirat.models.preprocess import Preprocess
 from tinyvirat.models.recognizer import RecognizerConfig
 from tinyvirat.models.resnet3d import ResNet3DConfig
+from tinyvirat.models.saved import Model, ModelSpec, save_model
 from tinyvirat.models.zoo import ZOO, config_to_json
+from tinyvirat.video.sampling import AllWindows
 
-from .small import HOW, RECIPE, SUBJECT
+from .small import CONFIG, HOW, RECIPE, SUBJECT
 
 
 class HereChild:
@@ -204,6 +210,23 @@ def test_a_training_step_moves_the_weights(here: list[dict[str, Any]]) -> None:
     work.once(2)
     moved = [not a.equal(b) for a, b in zip(before, work.phase.learning, strict=True)]
     assert all(moved)
+
+
+def test_a_trained_model_is_measured_with_its_own_weights(
+    here: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    torch.manual_seed(3)
+    network = CONFIG.build()
+    preprocess = Preprocess(16, full=None, short_side=None, fit="pad")
+    spec = ModelSpec("mine", CONFIG, ("a", "b", "c"), True, preprocess, AllWindows(8))
+    save_model(tmp_path / "mine", Model(spec, network))
+    one = trained(tmp_path / "mine")
+    assert (one.name, one.side, one.frames) == ("mine", 16, 8)
+    rows, _ = measure(one, replace(HOW, engines=("torch",), precisions=("float32",)), tmp_path)
+    assert rows[1].error is not None and rows[1].error < 1e-5
+    with np.load(tmp_path / "0.npz") as found, torch.no_grad():
+        wanted = network.eval()(clips(1, 8, 16, HOW.seed)).numpy()
+        np.testing.assert_allclose(found["output"], wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_clips_on_their_way(here: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:

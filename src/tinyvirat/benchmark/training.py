@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,9 @@ RECIPE = Recipe(
 """Prog. DVSR x8 with attention before I3D: the largest of the published networks."""
 
 PHASES = (1, 2, 3)
+MOST_CLIPS, MOST_TURNS = 2, 3
+"""A step takes many seconds a clip as published, and several times its memory when answering."""
+
 VARIANTS = (PUBLISHED, "float32", "bfloat16")
 NAMES = {
     PUBLISHED: "as published",
@@ -128,13 +132,15 @@ def measure_training(
     """Seconds of a training step, by phase and variant, for one clip of its batch.
 
     Args:
-        how: precisions, threads and pace; the sizes are numbers of clips in a batch.
+        how: precisions, threads and pace; a batch has no more clips than the pace, and two at most.
         recipe: what is trained.
         progress: is told what begins.
 
     Returns:
         The rows, and the turns of the matrices.
     """
+    batch = min(MOST_CLIPS, max(how.pace.batches))
+    pace = replace(how.pace, turns=min(MOST_TURNS, how.pace.turns), batches=(batch,))
     rows, matrices = [], []
     for phase in PHASES:
         if progress is not None:
@@ -155,7 +161,7 @@ def measure_training(
                 )
             start_matrices(how, crew)
             sides = {f"matrix {p}": MATRIX_SIDES for p in MATRICES}
-            found = Party(crew.children, how.pace).play(sides)
+            found = Party(crew.children, pace).play(sides)
         matrices.append({p: found[f"matrix {p}"] for p in MATRICES})
         rows += [_row(f"phase {phase}", v, found[v], found[PUBLISHED]) for v in variants]
     return rows, matrices

@@ -24,7 +24,7 @@ class Pace:
 
     turns: int = 5
     batches: tuple[int, ...] = (1, 4)
-    budget: float = 15.0
+    budget: float = 8.0
     limit: float = 240.0
 
 
