@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tinyvirat.recognition.events import AnsweredBox, AnsweredFrame
+from tinyvirat.recognition.outputs.files import OutputError
 from tinyvirat.recognition.outputs.lettering import line_sprite
 from tinyvirat.recognition.outputs.overlay import Canvas, colour_of, lines_of
 from tinyvirat.recognition.outputs.video import VideoSink
@@ -201,6 +202,16 @@ def test_what_is_abandoned_leaves_what_was_there(tmp_path: Path) -> None:
     sink.abandon()
     assert [p.name for p in tmp_path.iterdir()] == ["annotated.mp4"]
     assert (tmp_path / "annotated.mp4").read_bytes() == b"before"
+
+
+def test_what_cannot_be_written_is_no_fault_of_the_source(tmp_path: Path) -> None:
+    (tmp_path / "annotated.mp4").mkdir()
+    with pytest.raises(OutputError, match=r"annotated\.mp4: cannot be written"):
+        play(VideoSink(tmp_path), Scene(frames=2))
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"annotated\.mp4: cannot be written"):
+        play(VideoSink(tmp_path / "file"), Scene(frames=2))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["annotated.mp4", "file"]
 
 
 def test_labels_of_the_scene_are_known() -> None:

@@ -6,7 +6,8 @@ so that a second of this video is the same second of the source. Time starts at 
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,9 +15,9 @@ import cv2
 import numpy as np
 
 from tinyvirat.recognition.events import AnsweredFrame, Event, StreamEnd, StreamHeader
-from tinyvirat.recognition.outputs.files import abandoned, writing
+from tinyvirat.recognition.outputs.files import OutputError, abandoned, writing
 from tinyvirat.recognition.outputs.overlay import Canvas
-from tinyvirat.video import VideoWriter
+from tinyvirat.video import VideoError, VideoWriter
 from tinyvirat.video.planes import PlaneClip
 from tinyvirat.video.writer import FASTEST, SLOWEST
 
@@ -65,13 +66,15 @@ class VideoSink:
         cv2.cvtColor(self._canvas.paint(event), cv2.COLOR_RGB2YUV_I420, dst=yuv_HW)
         u_hw, v_hw = yuv_HW[height:].reshape(2, height // 2, width // 2)
         clip = PlaneClip(yuv_HW[None, :height], u_hw[None], v_hw[None])
-        self._writer.write_planes(clip, times=(max(0.0, event.frame.time - self._first),))
+        with _as_output():
+            self._writer.write_planes(clip, times=(max(0.0, event.frame.time - self._first),))
 
     def end(self, end: StreamEnd) -> None:
         """Makes the video whole."""
         session, self._session = self._session, None
         if session is not None:
-            session.close()
+            with _as_output():
+                session.close()
         else:
             with writing(self._path):
                 self._path.unlink(missing_ok=True)
@@ -84,8 +87,19 @@ class VideoSink:
     def _opened(self, event: AnsweredFrame) -> tuple[VideoWriter, Canvas]:
         canvas = Canvas(*event.frame.frame_HWC.shape[:2])
         self._first = event.frame.time
-        self._session = ExitStack()
-        writer = VideoWriter(
-            self._path, self._rate, crf=CRF, preset=PRESET, threads=THREADS, ticks=TICKS
-        )
-        return self._session.enter_context(writer), canvas
+        with _as_output(), ExitStack() as opening:
+            writer = VideoWriter(
+                self._path, self._rate, crf=CRF, preset=PRESET, threads=THREADS, ticks=TICKS
+            )
+            opening.enter_context(writer)
+            self._session = opening.pop_all()
+        return writer, canvas
+
+
+@contextmanager
+def _as_output() -> Iterator[None]:
+    """Makes the errors of the written video those of an output, apart from those of the source."""
+    try:
+        yield
+    except VideoError as error:
+        raise OutputError(str(error)) from error
