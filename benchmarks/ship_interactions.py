@@ -72,9 +72,8 @@ def main(out: Path, folder: Path, alarms: Path | None) -> None:
     model = replace(load_model(out / "both" / "model"), spec=spec)
     save_model(folder, model, dtype=torch.float16)
     scores = [score for way in WAYS for score in scored(way, answers)]
-    seen = predict(
-        Inference(load_model(folder), device="cpu", precision="float32"), manifest, "train"
-    )
+    shown = replace(manifest, records=tuple(r for r in manifest.records if r.labels))
+    seen = predict(Inference(load_model(folder), device="cpu", precision="float32"), shown, "train")
     here = environment()
     facts = {
         "commit": commit(out),

@@ -44,7 +44,8 @@ def recognize(
     Args:
         source: a video file, a folder that is searched with all its sub-folders, an address
             (rtsp://, http://), or the number of a camera.
-        model: a model's or a run's folder, the name of fetched weights, or an exported file.
+        model: a model's or a run's folder, the name of fetched weights, or an exported file;
+            without it the model that ships recognises six interactions of people.
         tubes: whole (the whole frame), motion (what moves), or a file of detections, tracks or
             annotations; chosen by the size of the frames if not given.
         out: folder for what is written; each video of a folder has its own in it.
@@ -144,12 +145,15 @@ def find_videos(path: Path) -> list[Path]:
 
 
 def _model_or_default(model: str | None) -> str:
-    """The model to use."""
+    """The model to use; says which, where nobody named one."""
+    from tinyvirat.models.saved import DEFAULT_MODEL, SHIPPED
+
     if model is None:
-        raise TinyviratError(
-            "no model is shipped yet: name one with --model; `tinyvirat weights fetch "
-            "i3d-kinetics400` brings one, then `--model i3d-kinetics400`"
+        sys.stderr.write(
+            f"without --model: {DEFAULT_MODEL}, the model that ships; what it knows and what not: "
+            f"{SHIPPED / DEFAULT_MODEL / 'CARD.md'}\n"
         )
+        return DEFAULT_MODEL
     return model
 
 
