@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import urllib.error
 import urllib.request
 import zipfile
@@ -16,9 +15,7 @@ import pytest
 from tinyvirat.datasets.manifest import read_manifest
 from tinyvirat.video import open_video
 
-sys.path.append(str(Path(__file__).parent))
-
-from browsing import (
+from .browsing import (
     BROWSERS,
     Watched,
     browsing,
