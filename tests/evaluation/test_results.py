@@ -7,10 +7,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tinyvirat.evaluation.errors import EvaluationError
-from tinyvirat.evaluation.results import find_results, results_page
+from tinyvirat.evaluation.prediction_file import write_predictions
+from tinyvirat.evaluation.predictions import Predictions
+from tinyvirat.evaluation.results import find_results, results_page, with_section
 
 SHA = "ab" * 32
 QUALITY = {
@@ -229,3 +232,53 @@ def test_a_damaged_file_is_an_error(tmp_path: Path, file: str, text: str) -> Non
     (write_run(tmp_path / "a") / file).write_bytes(text.encode("latin-1"))
     with pytest.raises(EvaluationError, match=Path(file).name):
         results_page(tmp_path, "t")
+
+
+def answers(folder: Path, right: list[bool], ids: str = "abcdef") -> None:
+    """What a run answered for six clips of three videos."""
+    right_N = np.array(right)
+    logits_NK = np.stack([right_N, ~right_N], axis=1).astype(float)
+    targets_NK = np.tile([True, False], (len(right), 1))
+    write_predictions(
+        folder / "evaluation" / "predictions.jsonl",
+        Predictions(
+            ids=tuple(ids),
+            sources=tuple(f"video {n // 2}" for n in range(len(right))),
+            sizes_N2=np.full((len(right), 2), 28),
+            logits_NK=logits_NK,
+            targets_NK=targets_NK,
+            classes=("run", "walk"),
+            multi_label=False,
+            split="test",
+            manifest_sha256=SHA,
+            model="m",
+        ),
+    )
+
+
+def test_runs_are_compared_pair_by_pair(tmp_path: Path) -> None:
+    answers(write_run(tmp_path / "a" / "bicubic", name="bicubic"), [True, False] * 3)
+    # The same clips in another order: the one that "a" gets wrong in each video is right here.
+    answers(write_run(tmp_path / "b" / "better", name="better"), [True] * 6, ids="fedcba")
+    page = results_page(tmp_path, "T", against="bicubic")
+    assert "Gained over bicubic" in page
+    (row,) = [line for line in page.splitlines() if line.startswith("| better | +")]
+    assert row.startswith("| better | +50.0 [+50.0, +50.0] | 0.0")
+    with pytest.raises(EvaluationError, match="0 runs are called 'none'; there are bicubic, bet"):
+        results_page(tmp_path, "T", against="none")
+
+
+def test_runs_on_other_clips_are_not_compared(tmp_path: Path) -> None:
+    answers(write_run(tmp_path / "a" / "bicubic", name="bicubic"), [True, False] * 3)
+    answers(write_run(tmp_path / "b" / "other", name="other"), [True] * 6, ids="uvwxyz")
+    with pytest.raises(EvaluationError, match="of other clips"):
+        results_page(tmp_path, "T", against="bicubic")
+
+
+def test_a_page_keeps_its_other_sections() -> None:
+    first, second = "## One\n\n### a\n\ntext\n", "## Two\n\nmore\n"
+    page = with_section(with_section("", first), second)
+    assert page.startswith("# Measured results\n\n") and page.count("\n## ") == 2
+    assert with_section(page, second) == page
+    changed = with_section(page, "## One\n\nother\n")
+    assert "### a" not in changed and changed.index("other") < changed.index("## Two")

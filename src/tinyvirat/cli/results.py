@@ -5,23 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def results(root: Path, *, out: Path, title: str = "Results", notes: Path | None = None) -> int:
+def results(
+    root: Path,
+    *,
+    out: Path,
+    title: str = "Results",
+    notes: Path | None = None,
+    against: str | None = None,
+) -> int:
     """Writes a Markdown page of all evaluated runs under a folder.
 
     Every number on it is read from a file that `tinyvirat train` or `tinyvirat evaluate` wrote:
-    scores with intervals, costs, and for each run its command, seed, data and commit.
+    scores with intervals, costs, and for each run its command, seed, data and commit. A page that
+    is there keeps its other sections.
 
     Args:
         root: the folder of the runs; each needs `evaluation/`, from `tinyvirat evaluate --out`.
         out: the page.
-        title: of the section.
+        title: of the section; one of the same title is replaced.
         notes: a text file that is put under the title, such as the protocol.
+        against: the name of a run that all others on the same clips are compared with, pair by
+            pair.
     """
     from tinyvirat.common.files import write_text
-    from tinyvirat.evaluation.results import results_page
+    from tinyvirat.evaluation.results import results_page, with_section
 
     text = notes.read_text(encoding="utf-8") if notes else ""
-    page = results_page(root, title, text)
-    write_text(out, f"# Measured results\n\nMade by `tinyvirat results`; do not edit.\n\n{page}")
+    section = results_page(root, title, text, against)
+    page = out.read_text(encoding="utf-8") if out.is_file() else ""
+    write_text(out, with_section(page, section))
     print(out)
     return 0

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from tinyvirat.evaluation.errors import EvaluationError
+from tinyvirat.evaluation.gains import gains
 from tinyvirat.evaluation.tables import Column, Table, as_markdown
 
 EVALUATION = "evaluation"
 SUMMARY, ENVIRONMENT = "summary.json", "environment.json"
 METRICS, FACTS = "metrics.json", "evaluation.json"
+HEAD = "# Measured results\n\nMade by `tinyvirat results`; do not edit."
 NEEDED_SUMMARY = ("name", "seed", "parameters", "gmac", "precision", "phases")
 NEEDED_ENVIRONMENT = ("command", "time", "commit", "torch", "processor", "data")
 SCORES = {
@@ -36,6 +38,7 @@ class RunResult:
         environment: the last entry of `environment.json`.
         metrics: `evaluation/metrics.json`.
         facts: `evaluation/evaluation.json`.
+        folder: of the evaluation.
     """
 
     group: str
@@ -44,6 +47,7 @@ class RunResult:
     environment: Mapping[str, Any]
     metrics: Mapping[str, Any]
     facts: Mapping[str, Any]
+    folder: Path
 
 
 def find_results(root: Path) -> list[RunResult]:
@@ -87,6 +91,7 @@ def _result(root: Path, path: Path) -> RunResult:
         environment=environment,
         metrics=metrics,
         facts=facts,
+        folder=path.parent,
     )
 
 
@@ -126,13 +131,18 @@ def _told_apart(results: Sequence[RunResult]) -> list[RunResult]:
     ]
 
 
-def results_page(root: Path, title: str, notes: str = "") -> str:
+def results_page(root: Path, title: str, notes: str = "", against: str | None = None) -> str:
     """The page of all runs under a folder, as Markdown.
 
     Args:
         root: the folder.
         title: of the page's section.
         notes: text under the title, such as the protocol and what the numbers mean.
+        against: the name of a run that all others on the same clips are compared with.
+
+    Raises:
+        EvaluationError: there is no run, none of the name `against`, or a file of theirs cannot be
+            read.
     """
     results = find_results(root)
     parts = [f"## {title}"]
@@ -143,9 +153,43 @@ def results_page(root: Path, title: str, notes: str = "") -> str:
         parts.append(f"### {group}")
         parts.append(as_markdown(_scores(own)).strip())
         parts.append(as_markdown(_costs(own)).strip())
+    if against is not None:
+        parts.append(as_markdown(_gains(results, against)).strip())
     parts.append("### How each number was made")
     parts.append("\n".join(_provenance(result) for result in results))
     return "\n\n".join(parts) + "\n"
+
+
+def with_section(page: str, section: str) -> str:
+    """A page with a section in the place of that of the same title, or at the end.
+
+    Args:
+        page: as this function gave it before, or empty.
+        section: as `results_page` gives it.
+    """
+    title = section.splitlines()[0]
+    parts = [f"## {part}" for part in f"\n{page}".split("\n## ")[1:]]
+    titles = [part.splitlines()[0] for part in parts]
+    if title in titles:
+        parts[titles.index(title)] = section
+    else:
+        parts.append(section)
+    return "\n\n".join(part.strip() for part in (HEAD, *parts)) + "\n"
+
+
+def _gains(results: Sequence[RunResult], against: str) -> Table:
+    named = [result for result in results if result.name == against]
+    if len(named) != 1:
+        names = ", ".join(dict.fromkeys(result.name for result in results))
+        raise EvaluationError(f"{len(named)} runs are called {against!r}; there are {names}")
+    first = named[0]
+    others = [(r.name, r.folder) for r in results if r is not first and _clips(r) == _clips(first)]
+    return gains((first.name, first.folder), others)
+
+
+def _clips(result: RunResult) -> tuple[str, str]:
+    """Which clips a run was scored on."""
+    return result.environment["data"]["data"]["sha256"], result.metrics["split"]
 
 
 def _scores(results: Sequence[RunResult]) -> Table:
