@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+from tinyvirat.benchmark import commands
 from tinyvirat.benchmark.commands import measure_start, measure_video
 from tinyvirat.models.preprocess import Preprocess
 from tinyvirat.models.saved import Model, ModelSpec, save_model
@@ -38,11 +40,29 @@ def test_where_the_time_of_a_video_goes(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.jsonl")), "rows go to a folder that is deleted"
 
 
-def test_starts_from_cold() -> None:
-    rows = measure_start(HOW, turns=1, one=SUBJECT)
-    assert [row.what for row in rows] == ["tinyvirat --help", "tinyvirat recognize, one clip"]
-    for row in rows:
-        assert row.reason is None, row.reason
-        assert row.seconds is not None and row.seconds > 0.01
-    late = measure_start(replace(HOW, pace=replace(HOW.pace, limit=0.01)), turns=1, one=SUBJECT)
-    assert all(row.seconds is None and "longer" in (row.reason or "") for row in late)
+def test_starts_from_cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a model and a clip that are there; one that fails or hangs is a reason."""
+    seen: list[list[str]] = []
+
+    def run(words: list[str], threads: int, limit: float) -> str:
+        seen.append(words)
+        if words == ["--help"]:
+            return ""
+        video, model = Path(words[1]), Path(words[3])
+        assert video.is_file() and (model / "model.json").is_file()
+        if len(seen) > 2:
+            raise subprocess.TimeoutExpired(words, limit)
+        return "ended with code 1: no such thing"
+
+    monkeypatch.setattr(commands, "_tinyvirat", run)
+    start, recognise = measure_start(HOW, turns=1, one=SUBJECT)
+    assert start.seconds is not None and start.reason is None
+    assert (recognise.seconds, recognise.reason) == (None, "ended with code 1: no such thing")
+    _, recognise = measure_start(HOW, turns=1, one=SUBJECT)
+    assert recognise.reason == "took longer than 120 s"
+    assert seen[1][0] == "recognize" and seen[1][4] == "--json"
+
+
+def test_a_real_command_that_fails_says_why() -> None:
+    reason = commands._tinyvirat(["nothing"], 1, 300.0)
+    assert reason.startswith("ended with code 2: ")

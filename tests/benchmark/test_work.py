@@ -186,6 +186,25 @@ def test_engines_answer_like_pytorch(tmp_path: Path) -> None:
         open_work(base | {"engine": "onnx", "precision": "bfloat16"})
 
 
+def test_compiling_is_asked_for_with_the_weights_held_fast(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The compiler itself takes a minute; what it is given is what `torch` runs."""
+    asked: list[dict[str, Any]] = []
+
+    def compiler(network: Any, **options: Any) -> Any:
+        asked.append(options)
+        return network
+
+    monkeypatch.setattr(torch, "compile", compiler)
+    job = network_job(replace(SUBJECT, reference=None), HOW) | {"precision": "float32"}
+    for engine in ("compiled", "torch"):
+        work = open_work(job | {"engine": engine})
+        work.answer(tmp_path / f"{engine}.npz")
+    assert asked == [{"options": {"freezing": True}}]
+    assert difference(tmp_path / "compiled.npz", tmp_path / "torch.npz") == (0.0, None)
+
+
 def test_training_steps_of_all_phases(here: list[dict[str, Any]]) -> None:
     how = replace(HOW, pace=replace(HOW.pace, turns=1, batches=(2,)))
     rows, matrices = measure_training(how, recipe=RECIPE)
