@@ -67,8 +67,10 @@ def test_tiny_clips_are_letterboxed_with_their_edges(height: int, width: int) ->
 
 def test_stretching() -> None:
     frames_THWC = frames(2, 20, 11)
-    pictures = [
-        Image.fromarray(one).resize((14, 14), Image.Resampling.BICUBIC)
+    pictures = [  # the height first, as Pillow 13 does it by itself
+        Image.fromarray(one)
+        .resize((11, 14), Image.Resampling.BICUBIC)
+        .resize((14, 14), Image.Resampling.BICUBIC)
         for one in frames_THWC.numpy()
     ]
     got = Preprocess(14, full=None, short_side=None, fit="stretch").one(frames_THWC)

@@ -5,6 +5,7 @@ Evaluation and recognition both go through here, so that they give the same numb
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -72,9 +73,9 @@ class Inference:
     """Answers for windows of decoded frames.
 
     Args:
-        model: the recogniser; its network is moved, converted and folded (`fold_norms`) in place.
-            With an engine its description is enough: such an `Inference` answers, but has no
-            pictures to show.
+        model: the recogniser; its network is copied, and then moved, converted and folded
+            (`fold_norms`): what was given can still learn and be saved. With an engine its
+            description is enough: such an `Inference` answers, but has no pictures to show.
         device: where PyTorch computes; `auto` picks.
         precision: `auto`, `float32`, `bfloat16` or `float16`, for PyTorch.
         batch: at most how many windows at once, 1 or more.
@@ -103,7 +104,9 @@ class Inference:
         self.batch = batch
         self.engine = engine
         self._network = (
-            placed(model.network, self.device, self.dtype) if isinstance(model, Model) else None
+            placed(copy.deepcopy(model.network), self.device, self.dtype)
+            if isinstance(model, Model)
+            else None
         )
 
     @property

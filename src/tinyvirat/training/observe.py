@@ -6,7 +6,6 @@ pictures are then drawn of training clips, and say so in their name.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,10 +179,11 @@ class Observer:
         return np.concatenate(rows)
 
     def _ready(self, network: Recognizer) -> Inference:
-        """A copy that can be used in another precision without touching what learns."""
-        model = Model(self.spec, copy.deepcopy(network))
+        """What answers in another precision, without touching what learns."""
         return Inference(
-            model, device=str(self.device), precision=self.data.recipe.upkeep.precision
+            Model(self.spec, network),
+            device=str(self.device),
+            precision=self.data.recipe.upkeep.precision,
         )
 
 
