@@ -147,11 +147,11 @@ def test_who_has_used_up_the_budget_sits_out_after_two_turns() -> None:
     text = """
 say()
 for line in sys.stdin:
-    time.sleep(0.1)
+    time.sleep(1.2)
     say(seconds=0.1, memory_mb=0.0)
 """
     with child(text) as slow, child(STEADY, slow=0.1) as quick:
-        pace = Pace(turns=6, batches=(1,), budget=0.05)
+        pace = Pace(turns=6, batches=(1,), budget=2.0)
         found = Party({"slow": slow, "quick": quick}, pace).play()
     assert len(found["slow"].seconds[1]) == 2
     assert len(found["quick"].seconds[1]) == 6

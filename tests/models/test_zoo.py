@@ -178,7 +178,7 @@ def test_cost_is_what_a_hand_counts() -> None:
 def test_cost_of_the_published_recogniser() -> None:
     """109 GFLOP were measured for the published x8 network with I3D at 112 px."""
     cost = cost_of(ZOO["i3d-prog-dvsr-x8"].config, 14)
-    assert cost.gmac == pytest.approx(55.0, abs=0.05)
+    assert cost.gmac == pytest.approx(54.6, abs=0.05)  # without a map: no answer depends on it
     published = cost_of(RecognizerConfig(I3DConfig(), ProgressiveDVSRConfig(8)), 14)
     assert 2 * published.gmac == pytest.approx(109.2, abs=0.5)
 

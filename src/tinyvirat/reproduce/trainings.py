@@ -3,8 +3,7 @@
 Super-resolution, joint training and the classifier become runs of their own, each taking the
 super-resolution network of the one before it over. Two rows with the same data, super-resolution
 and seed have the same first run, whatever their classifiers are, and it is made once. Cut or in one
-piece, a recipe gives the same weights, but for the running statistics of the attention branch's
-batch norms, which begin at the joint phase instead of before it.
+piece, a recipe gives the same weights.
 """
 
 from __future__ import annotations

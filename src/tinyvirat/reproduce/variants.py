@@ -82,9 +82,9 @@ class MovedMap(nn.Module):
         self.network = network
         self.generator = torch.Generator().manual_seed(seed)
 
-    def forward(self, x_BCTHW: Tensor) -> SuperResolved:
-        """The enlarged clips, and their maps in other places."""
-        enlarged: SuperResolved = self.network(x_BCTHW)
+    def forward(self, x_BCTHW: Tensor, *, with_map: bool = True) -> SuperResolved:
+        """The enlarged clips, and their maps in other places, if they are wanted."""
+        enlarged: SuperResolved = self.network(x_BCTHW, with_map=with_map)
         map_B1THW = enlarged.attention_B1THW
         if map_B1THW is None:
             return enlarged

@@ -16,6 +16,12 @@ from tinyvirat.recognition.load import load
 PLAIN = ("--device", "cpu", "--precision", "float32")
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables that fold no path, wherever the temporary folders are."""
+    monkeypatch.setenv("COLUMNS", "400")
+
+
 @pytest.fixture
 def few(videos: Path, tmp_path: Path) -> Path:
     """Two clips, a long video and one that is broken."""

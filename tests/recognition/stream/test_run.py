@@ -156,7 +156,7 @@ def test_the_first_signal_stops_and_the_second_breaks_off(
         class Twice(Signalling):
             def take(self, event: Event) -> None:
                 super().take(event)
-                if self.calls.count("AnsweredFrame") == 6:
+                if self.calls.count("AnsweredFrame") == 5:
                     signal.raise_signal(kind)
 
         impatient = Twice()
