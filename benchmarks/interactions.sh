@@ -4,7 +4,7 @@
 #
 #     benchmarks/interactions.sh UT_INTERACTION UCF101 OUT [tinyvirat train options]
 #
-# The clips as in interactions.py. Every run then teaches a light one, in OUT/light. Run again, it goes
+# The clips as in interactions.py. Every run then teaches a light one. Run again, it goes
 # on where it was stopped. Then
 # `python benchmarks/ship_interactions.py OUT src/tinyvirat/shipped/interactions` makes the model.
 set -euo pipefail
@@ -14,8 +14,8 @@ shift 3
 [ -f "$out/data/both.jsonl" ] || python "$here/interactions.py" "$interactions" "$world" "$out/data"
 for kind in bicubic light; do
     for way in set1_to_set2 set2_to_set1 both; do
-        run="$out/$way" teacher=()
-        [ "$kind" = bicubic ] || run="$out/light/$way" teacher=(--teacher "$out/$way")
+        run="$out/$way/$kind" teacher=()
+        [ "$kind" = bicubic ] || teacher=(--teacher "$out/$way/bicubic")
         [ -f "$run/model/model.json" ] || tinyvirat train "interactions/$kind" \
             --data "$out/data/$way.jsonl" --out "$run" --cache "$out/cache" "${teacher[@]}" "$@"
         [ "$way" = both ] || [ -f "$run/evaluation/evaluation.json" ] || tinyvirat evaluate "$run" \

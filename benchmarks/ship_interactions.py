@@ -33,6 +33,7 @@ from tinyvirat.models.saved import ModelSpec, load_model, save_model
 from tinyvirat.training.journal import environment
 
 WAYS = ("set1_to_set2", "set2_to_set1")
+KIND = "bicubic"
 RATE = 0.01
 """The part of the clips without an interaction that may get past its threshold."""
 LEAST = 0.3
@@ -57,9 +58,9 @@ class Score:
 def main(out: Path, folder: Path, alarms: Path | None) -> None:
     """Writes the model, and what is known about it."""
     answers = {
-        way: read_predictions(out / way / "evaluation" / "predictions.jsonl") for way in WAYS
+        way: read_predictions(out / way / KIND / "evaluation" / "predictions.jsonl") for way in WAYS
     }
-    spec = load_model(out / "both" / "model").spec
+    spec = load_model(out / "both" / KIND / "model").spec
     thresholds = few_false_alarms(pooled(tuple(answers.values())), RATE, least=LEAST)
     manifest = read_manifest(out / "data" / "both.jsonl")
     spec = replace(
@@ -69,7 +70,7 @@ def main(out: Path, folder: Path, alarms: Path | None) -> None:
         thresholds=thresholds.probabilities,
         tuned_on=tuple(dict.fromkeys(record.source for record in manifest.records)),
     )
-    model = replace(load_model(out / "both" / "model"), spec=spec)
+    model = replace(load_model(out / "both" / KIND / "model"), spec=spec)
     save_model(folder, model, dtype=torch.float16)
     scores = [score for way in WAYS for score in scored(way, answers)]
     shown = replace(manifest, records=tuple(r for r in manifest.records if r.labels))
@@ -175,7 +176,7 @@ def walkers(alarms: Path) -> dict[str, object]:
 
 def commit(out: Path) -> str:
     """Of the code that trained the model."""
-    starts = json.loads((out / "both" / "environment.json").read_text(encoding="utf-8"))
+    starts = json.loads((out / "both" / KIND / "environment.json").read_text(encoding="utf-8"))
     return str(starts[-1]["commit"])
 
 
