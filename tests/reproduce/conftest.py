@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from accelerate.state import AcceleratorState, PartialState
 
 from tinyvirat.models.zoo import Cost
 from tinyvirat.training.journal import environment
@@ -80,11 +79,3 @@ def hurried() -> Iterator[None]:
         patch.setattr(f"tinyvirat.evaluation.pictures.{name}", lambda path, *_, **__: path)
     yield
     patch.undo()
-
-
-@pytest.fixture(autouse=True)
-def _fresh_accelerator() -> Iterator[None]:
-    """Accelerate keeps its precision for the life of a process."""
-    yield
-    AcceleratorState._reset_state()
-    PartialState._reset_state()

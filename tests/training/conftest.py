@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from accelerate.state import AcceleratorState, PartialState
 
 from .processes import STAND_INS
 from .small import write_clips
@@ -21,14 +20,6 @@ def _importable() -> Iterator[None]:
     sys.path.append(ROOT)
     yield
     sys.path.remove(ROOT)
-
-
-@pytest.fixture(autouse=True)
-def _fresh_accelerator() -> Iterator[None]:
-    """Accelerate keeps its precision for the life of a process."""
-    yield
-    AcceleratorState._reset_state()
-    PartialState._reset_state()
 
 
 @pytest.fixture
