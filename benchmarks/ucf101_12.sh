@@ -5,11 +5,15 @@
 #     benchmarks/ucf101_12.sh CLIPS OUT SIDE [tinyvirat train options]
 #
 # CLIPS as in ucf101_12.py; SIDE is 14 or 28. OUT gets the manifest, seven runs and their evaluations;
-# the run on high resolution serves both sides. Run again, it goes on where it was stopped.
+# the run on high resolution serves both sides. Run again, it goes on where it was stopped. SEED=1 in
+# the environment: everything from another seed than 0, in folders that end in -seed1. ROWS="high bicubic":
+# these rows only.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-clips=$1 out=$2 side=$3
+clips=$1 out=$2 side=$3 seed=${SEED:-0}
 shift 3
+suffix="" seeded=()
+[ "$seed" = 0 ] || suffix="-seed$seed" seeded=(--set "seed=$seed")
 [ -f "$out/data/manifest.jsonl" ] || python "$here/ucf101_12.py" "$clips" "$out/data"
 data=(--data "$out/data/manifest.jsonl" --cache "$out/cache")
 case $side in
@@ -24,19 +28,20 @@ case $side in
     exit 2
     ;;
 esac
-for row in high bicubic sr_end_to_end end_to_end sr_progressive prog_dvsr prog_dvsr_attention; do
-    run="$out/side$side/$row"
+rows="high bicubic sr_end_to_end end_to_end sr_progressive prog_dvsr prog_dvsr_attention"
+for row in ${ROWS:-$rows}; do
+    run="$out/side$side/$row$suffix"
     more=("${low[@]}")
     case $row in
-    high) run="$out/high_resolution/high" more=() ;;
+    high) run="$out/high_resolution/high$suffix" more=() ;;
     bicubic) ;;
     sr_end_to_end) more+=("${network[@]}") ;;
     sr_progressive) more+=("${network[@]}" "${growing[@]}") ;;
-    end_to_end) more+=("${network[@]}" --sr-from "$out/side$side/sr_end_to_end") ;;
-    *) more+=("${network[@]}" --sr-from "$out/side$side/sr_progressive") ;;
+    end_to_end) more+=("${network[@]}" --sr-from "$out/side$side/sr_end_to_end$suffix") ;;
+    *) more+=("${network[@]}" --sr-from "$out/side$side/sr_progressive$suffix") ;;
     esac
     [ -f "$run/model/model.json" ] || tinyvirat train "ucf101_12/$row" "${data[@]}" --out "$run" \
-        "${more[@]}" "$@"
+        "${more[@]}" "${seeded[@]}" "$@"
     if [ "$row" = high ]; then
         at_low="$run/evaluation_at_$side"
         [ -f "$at_low/evaluation.json" ] || tinyvirat evaluate "$run" "${data[@]}" \

@@ -7,10 +7,14 @@
 # OUT is what benchmarks/ucf101_12.sh made with the same SIDE (14 or 28): the run on high resolution
 # teaches, and its super-resolution network is used where a row has the same. ROW is bicubic_distilled,
 # prog_dvsr_distilled, prog_dvsr_features, prog_dvsr_factored, prog_dvsr_slim, any_size, x3d,
-# x3d_distilled, light or light_distilled. Run again, it goes on where it was stopped.
+# x3d_distilled, light or light_distilled; for what they are measured by, prog_dvsr_published has as many
+# channels as the paper's network. Run again, it goes on where it was stopped. SEED=1 in the environment:
+# everything from another seed than 0, beside what benchmarks/ucf101_12.sh made with it.
 set -euo pipefail
-out=$1 side=$2
+out=$1 side=$2 seed=${SEED:-0}
 shift 2
+suffix="" seeded=()
+[ "$seed" = 0 ] || suffix="-seed$seed" seeded=(--set "seed=$seed")
 rows=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
     rows+=("$1")
@@ -37,43 +41,53 @@ train() {
     local recipe=$1 run=$2
     shift 2
     [ -f "$run/model/model.json" ] || tinyvirat train "$recipe" "${data[@]}" --out "$run" \
-        "${low[@]}" "$@"
+        "${low[@]}" "${seeded[@]}" "$@"
 }
 
 beyond=ucf101_12_beyond
 for row in "${rows[@]}"; do
     recipe=$beyond/$row more=() network=("${scale[@]}")
     case $row in
-    *_distilled) more+=(--teacher "$out/high_resolution/high") ;;
+    *_distilled) more+=(--teacher "$out/high_resolution/high$suffix") ;;
     esac
     case $row in
     bicubic_distilled | x3d | x3d_distilled | light | light_distilled) ;;
-    prog_dvsr_distilled) more+=("${network[@]}" --sr-from "$here/sr_progressive") ;;
+    prog_dvsr_distilled) more+=("${network[@]}" --sr-from "$here/sr_progressive$suffix") ;;
     prog_dvsr_features)
-        train $beyond/sr_features "$here/sr_features" "${network[@]}" "${growing[@]}" "$@"
+        train $beyond/sr_features "$here/sr_features$suffix" "${network[@]}" "${growing[@]}" "$@"
         recipe=ucf101_12/prog_dvsr
-        more+=("${network[@]}" --sr-from "$here/sr_features")
+        more+=("${network[@]}" --sr-from "$here/sr_features$suffix")
+        more+=(--set name=ucf12-prog-dvsr-features)
         ;;
     prog_dvsr_factored)
-        train $beyond/sr_factored "$here/sr_factored" "${network[@]}" "${growing[@]}" "$@"
-        more+=("${network[@]}" --sr-from "$here/sr_factored")
+        train $beyond/sr_factored "$here/sr_factored$suffix" "${network[@]}" "${growing[@]}" "$@"
+        more+=("${network[@]}" --sr-from "$here/sr_factored$suffix")
         ;;
     prog_dvsr_slim)
         network+=(--set super_resolution.last_channels=8)
-        train $beyond/sr_factored "$here/sr_slim" "${network[@]}" "${growing[@]}" "$@"
+        train $beyond/sr_factored "$here/sr_slim$suffix" "${network[@]}" "${growing[@]}" \
+            --set name=ucf12-sr-slim "$@"
         recipe=$beyond/prog_dvsr_factored
-        more+=("${network[@]}" --sr-from "$here/sr_slim")
+        more+=("${network[@]}" --sr-from "$here/sr_slim$suffix" --set name=ucf12-prog-dvsr-slim)
+        ;;
+    prog_dvsr_published)
+        network+=(--set super_resolution.channels=32 --set super_resolution.growth=32)
+        train ucf101_12/sr_progressive "$here/sr_published$suffix" "${network[@]}" "${growing[@]}" \
+            --set name=ucf12-sr-published "$@"
+        recipe=ucf101_12/prog_dvsr
+        more+=("${network[@]}" --sr-from "$here/sr_published$suffix")
+        more+=(--set name=ucf12-prog-dvsr-published)
         ;;
     any_size)
-        train $beyond/sr_any_size "$here/sr_any_size" "$@"
-        more+=(--sr-from "$here/sr_any_size")
+        train $beyond/sr_any_size "$here/sr_any_size$suffix" "$@"
+        more+=(--sr-from "$here/sr_any_size$suffix")
         ;;
     *)
         echo "ROW $row is not one of those at the head of this file" >&2
         exit 2
         ;;
     esac
-    run="$here/$row"
+    run="$here/$row$suffix"
     train "$recipe" "$run" "${more[@]}" "$@"
     [ -f "$run/evaluation/evaluation.json" ] || tinyvirat evaluate "$run" "${data[@]}" \
         --out "$run/evaluation"
