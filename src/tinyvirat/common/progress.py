@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 T = TypeVar("T")
 PLAIN_EVERY_S = 15.0
@@ -25,12 +28,20 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T
     if total is None and isinstance(items, Sized):
         total = len(items)
     if sys.stderr.isatty():
-        yield from _bar(items, what, total)
+        yield from _shown(items, what, total)
     else:
         yield from _plain(items, what, total)
 
 
-def _bar(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
+def bar(*fields: str, counted: bool = True) -> Progress:
+    """A bar on standard error, with the time taken and the time left.
+
+    It is shown from its `start` to its `stop`, or as long as it is entered.
+
+    Args:
+        fields: of a task, shown as text before the times; `add_task` and `update` give them.
+        counted: show how many of how many are done.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -41,19 +52,24 @@ def _bar(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
         TimeRemainingColumn,
     )
 
-    columns = (
+    return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        *([MofNCompleteColumn()] if counted else []),
+        *(TextColumn(f"{{task.fields[{field}]}}") for field in fields),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
+        console=Console(stderr=True),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=total)
+
+
+def _shown(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
+    with bar() as shown:
+        task = shown.add_task(what, total=total)
         for item in items:
             yield item
-            bar.advance(task)
+            shown.advance(task)
 
 
 def _plain(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tinyvirat.common.progress import PLAIN_EVERY_S
+from tinyvirat.common.progress import PLAIN_EVERY_S, bar
 from tinyvirat.recognition.archive.records import Job, Outcome
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Showing:
     def __enter__(self) -> Showing:
         self._began = self._said = time.monotonic()
         if self._shown and sys.stderr.isatty():
-            self._bar = _bar()
+            self._bar = bar("videos", "rate", counted=False)
             self._task = self._bar.add_task("recognising", total=1.0, rate="", videos="")
             self._bar.start()
         return self
@@ -85,25 +85,3 @@ class Showing:
             line += f", {elapsed / part - elapsed:.0f} s left"
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
-
-
-def _bar() -> Progress:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[videos]}"),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=Console(stderr=True))

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tinyvirat.common.progress import PLAIN_EVERY_S
+from tinyvirat.common.progress import PLAIN_EVERY_S, bar
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -34,7 +34,7 @@ class Watching:
     def __enter__(self) -> Watching:
         self._began = self._said = time.monotonic()
         if self._shown and sys.stderr.isatty():
-            self._bar = _bar()
+            self._bar = bar("rate")
             self._task = self._bar.add_task(self._what, total=self._total, rate="")
             self._bar.start()
         return self
@@ -59,26 +59,3 @@ class Watching:
             line += f", {(self._total - frames) / rate:.0f} s left"
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
-
-
-def _bar() -> Progress:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=Console(stderr=True))
