@@ -264,7 +264,7 @@ def test_runs_are_compared_pair_by_pair(tmp_path: Path) -> None:
     assert "Gained over bicubic" in page
     (row,) = [line for line in page.splitlines() if line.startswith("| better | +")]
     assert row.startswith("| better | +50.0 [+50.0, +50.0] | 0.0")
-    with pytest.raises(EvaluationError, match="0 runs are called 'none'; there are bicubic, bet"):
+    with pytest.raises(EvaluationError, match="no run is called 'none'; there are bicubic, better"):
         results_page(tmp_path, "T", against="none")
 
 
@@ -273,6 +273,54 @@ def test_runs_on_other_clips_are_not_compared(tmp_path: Path) -> None:
     answers(write_run(tmp_path / "b" / "other", name="other"), [True] * 6, ids="uvwxyz")
     with pytest.raises(EvaluationError, match="of other clips"):
         results_page(tmp_path, "T", against="bicubic")
+
+
+def rows_of(page: str, table: str) -> list[str]:
+    """The lines of a table of a page, without its head."""
+    lines = page.split(f"**{table}**\n\n")[1].split("\n\n")[0].splitlines()
+    return lines[2:]
+
+
+def test_seeds_are_averaged_and_compared_seed_by_seed(tmp_path: Path) -> None:
+    right = {0: [True, False] * 3, 1: [True] * 6}
+    for seed, found in right.items():
+        answers(write_run(tmp_path / "a" / f"low{seed}", name="low", seed=seed), found)
+    answers(write_run(tmp_path / "a" / "one", name="one", seed=1), [True, False] * 3)
+    page = results_page(tmp_path, "T", against="low")
+    assert rows_of(page, "Mean over seeds") == ["| low | 75.0 [75.0, 75.0] | 35.4 | 0, 1 |"]
+    (row,) = rows_of(page, "Gained over low")
+    assert row.startswith("| one | -50.0 [-50.0, -50.0] |") and row.endswith("| 1 |")
+
+
+def test_rows_without_a_seed_in_common_are_not_compared(tmp_path: Path) -> None:
+    answers(write_run(tmp_path / "a" / "low", name="low"), [True, False] * 3)
+    answers(write_run(tmp_path / "a" / "one", name="one", seed=1), [True] * 6)
+    with pytest.raises(
+        EvaluationError, match=r"one and low have no seed in common: \[1\] and \[0\]"
+    ):
+        results_page(tmp_path, "T", against="low")
+
+
+def test_each_group_is_compared_with_its_own_row(tmp_path: Path) -> None:
+    half, whole = [True, False] * 3, [True] * 6
+    for group, low, high in (("side14", half, whole), ("side28", whole, half)):
+        answers(write_run(tmp_path / group / "low", name="low"), low)
+        answers(write_run(tmp_path / group / "high", name="high"), high)
+    answers(write_run(tmp_path / "all" / "best", name="best"), whole)
+    page = results_page(tmp_path, "T", against="low")
+    for group, gained in (("side14", ("+50.0", "+50.0")), ("side28", ("-50.0", "+0.0"))):
+        rows = rows_of(page.split(f"### {group}")[1], "Gained over low")
+        assert [row.split("|")[1:3] for row in rows] == [
+            [f" {name} ", f" {one} [{one}, {one}] "]
+            for name, one in zip(("high", "best"), gained, strict=True)
+        ]
+    assert "Gained over" not in page.split("### all")[1].split("###")[0]
+
+
+def test_runs_of_one_name_and_seed_are_told_by_their_folders(tmp_path: Path) -> None:
+    for folder in "ab":
+        write_run(tmp_path / folder)
+    assert {one.name for one in find_results(tmp_path)} == {"ut-high (a)", "ut-high (b)"}
 
 
 def test_a_page_keeps_its_other_sections() -> None:

@@ -13,11 +13,11 @@ import pytest
 from tinyvirat.evaluation.prediction_file import write_predictions
 from tinyvirat.evaluation.predictions import Predictions
 from tinyvirat.evaluation.report import report_on
-from tinyvirat.evaluation.resampled import Accuracy
+from tinyvirat.evaluation.resampled import Accuracy, OverSeeds
 from tinyvirat.evaluation.significance import bootstrap, paired_difference
 from tinyvirat.evaluation.tables import as_markdown, to_json
 from tinyvirat.reproduce.errors import ReproduceError
-from tinyvirat.reproduce.outcome import Outcome, OverSeeds, collect
+from tinyvirat.reproduce.outcome import Outcome, collect
 from tinyvirat.reproduce.page import main_table, page, protocol, tables
 from tinyvirat.reproduce.plan import Plan
 from tinyvirat.reproduce.trainings import Training

@@ -24,8 +24,8 @@ def results(
         out: the page.
         title: of the section; one of the same title is replaced.
         notes: a text file that is put under the title, such as the protocol.
-        against: the name of a run that all others on the same clips are compared with, pair by
-            pair.
+        against: the name of a row that the others are compared with, clip by clip: those of its
+            folder, and those on the same clips in folders without a row of that name.
     """
     from tinyvirat.common.files import write_text
     from tinyvirat.evaluation.results import results_page, with_section

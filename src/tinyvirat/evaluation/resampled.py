@@ -96,3 +96,19 @@ class Mean:
     ) -> FloatArray:
         """See `ResampledMetric`."""
         return np.asarray(counts_RN @ scores_NK[:, 0] / counts_RN.sum(axis=1))
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """A metric's mean over seeds; the scores of all seeds stand side by side in a clip's row."""
+
+    metric: ResampledMetric
+    seeds: int
+
+    def resampled(
+        self, scores_NK: FloatArray, targets_NK: BoolArray, counts_RN: FloatArray
+    ) -> FloatArray:
+        """See `ResampledMetric`."""
+        parts = np.split(scores_NK, self.seeds, axis=1)
+        every = [self.metric.resampled(part_NK, targets_NK, counts_RN) for part_NK in parts]
+        return np.asarray(np.mean(every, axis=0))

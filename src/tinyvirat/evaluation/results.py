@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyvirat.evaluation.errors import EvaluationError
-from tinyvirat.evaluation.gains import gains
+from tinyvirat.evaluation.seeds import Seeded, gains, means
 from tinyvirat.evaluation.tables import Column, Table, as_markdown
 
 EVALUATION = "evaluation"
@@ -33,7 +33,9 @@ class RunResult:
 
     Attributes:
         group: the folder that the run is in, relative to the root: one table a group.
-        name: of the recipe, and the input where it is not what the run was trained on.
+        row: the recipe's name, the input where it is not what the run was trained on, and the run's
+            folder where another has the same name and seed.
+        name: the same, with its seed where the row has several.
         summary: `summary.json`.
         environment: the last entry of `environment.json`.
         metrics: `evaluation/metrics.json`.
@@ -42,6 +44,7 @@ class RunResult:
     """
 
     group: str
+    row: str
     name: str
     summary: Mapping[str, Any]
     environment: Mapping[str, Any]
@@ -84,9 +87,11 @@ def _result(root: Path, path: Path) -> RunResult:
     metrics = _needed(_read(path.parent / METRICS), ("intervals", "split"), path.parent / METRICS)
     for interval in _entries(metrics["intervals"]):
         _needed(interval, ("point", "low", "high"), path.parent / METRICS)
+    row = _row(summary, facts, path.parent.name)
     return RunResult(
         group=run.parent.relative_to(root).as_posix(),
-        name=_name(summary, facts, path.parent.name),
+        row=row,
+        name=row,
         summary=summary,
         environment=environment,
         metrics=metrics,
@@ -112,7 +117,7 @@ def _needed(data: Any, keys: Sequence[str], path: Path) -> Mapping[str, Any]:
     return found
 
 
-def _name(summary: Mapping[str, Any], facts: Mapping[str, Any], folder: str) -> str:
+def _row(summary: Mapping[str, Any], facts: Mapping[str, Any], folder: str) -> str:
     """What an evaluation is called: its recipe, and what is other in the test than in training."""
     tested = str(facts.get("tested", ""))
     if folder != EVALUATION and not tested:
@@ -121,13 +126,20 @@ def _name(summary: Mapping[str, Any], facts: Mapping[str, Any], folder: str) -> 
 
 
 def _told_apart(results: Sequence[RunResult]) -> list[RunResult]:
-    """The results, those of one group that are called alike with their seeds."""
-    times = Counter((one.group, one.name) for one in results)
-    return [
-        replace(one, name=f"{one.name}, seed {one.summary['seed']}")
-        if times[one.group, one.name] > 1
+    """The results, those of one group that are called alike with their folders or their seeds."""
+    twice = Counter((one.group, one.row, one.summary["seed"]) for one in results)
+    known = [
+        replace(one, row=f"{one.row} ({one.folder.parent.name})")
+        if twice[one.group, one.row, one.summary["seed"]] > 1
         else one
         for one in results
+    ]
+    times = Counter((one.group, one.row) for one in known)
+    return [
+        replace(one, name=f"{one.row}, seed {one.summary['seed']}")
+        if times[one.group, one.row] > 1
+        else replace(one, name=one.row)
+        for one in known
     ]
 
 
@@ -138,7 +150,8 @@ def results_page(root: Path, title: str, notes: str = "", against: str | None = 
         root: the folder.
         title: of the page's section.
         notes: text under the title, such as the protocol and what the numbers mean.
-        against: the name of a run that all others on the same clips are compared with.
+        against: the name of a row that the others of its group are compared with, and those on
+            the same clips of groups that have no row of that name.
 
     Raises:
         EvaluationError: there is no run, none of the name `against`, or a file of theirs cannot be
@@ -151,10 +164,16 @@ def results_page(root: Path, title: str, notes: str = "", against: str | None = 
     for group in dict.fromkeys(result.group for result in results):
         own = [result for result in results if result.group == group]
         parts.append(f"### {group}")
-        parts.append(as_markdown(_scores(own)).strip())
-        parts.append(as_markdown(_costs(own)).strip())
-    if against is not None:
-        parts.append(as_markdown(_gains(results, against)).strip())
+        tables = [_scores(own), _costs(own)]
+        seeded = _seeded(own)
+        if any(len(row.folders) > 1 for row in seeded):
+            tables.insert(1, means(seeded))
+        if against is not None and any(row.name == against for row in seeded):
+            tables.append(_gains(results, group, against))
+        parts += [as_markdown(table).strip() for table in tables]
+    rows = dict.fromkeys(result.row for result in results)
+    if against is not None and against not in rows:
+        raise EvaluationError(f"no run is called {against!r}; there are {', '.join(rows)}")
     parts.append("### How each number was made")
     parts.append("\n".join(_provenance(result) for result in results))
     return "\n\n".join(parts) + "\n"
@@ -177,14 +196,26 @@ def with_section(page: str, section: str) -> str:
     return "\n\n".join(part.strip() for part in (HEAD, *parts)) + "\n"
 
 
-def _gains(results: Sequence[RunResult], against: str) -> Table:
-    named = [result for result in results if result.name == against]
-    if len(named) != 1:
-        names = ", ".join(dict.fromkeys(result.name for result in results))
-        raise EvaluationError(f"{len(named)} runs are called {against!r}; there are {names}")
-    first = named[0]
-    others = [(r.name, r.folder) for r in results if r is not first and _clips(r) == _clips(first)]
-    return gains((first.name, first.folder), others)
+def _seeded(results: Sequence[RunResult]) -> list[Seeded]:
+    """The rows of one group, each with the evaluations of all its seeds."""
+    found: dict[str, dict[int, Path]] = {}
+    for result in results:
+        found.setdefault(result.row, {})[result.summary["seed"]] = result.folder
+    return [Seeded(row, by_seed) for row, by_seed in found.items()]
+
+
+def _gains(results: Sequence[RunResult], group: str, against: str) -> Table:
+    """A group's rows against one of them, and those of groups that have none of that name."""
+    groups = dict.fromkeys(one.group for one in results)
+    rows = {name: _seeded([one for one in results if one.group == name]) for name in groups}
+    first = next(row for row in rows[group] if row.name == against)
+    clips = next(_clips(one) for one in results if (one.group, one.row) == (group, against))
+    others = [row for row in rows[group] if row is not first]
+    for name in groups:
+        if all(row.name != against for row in rows[name]):
+            kept = [one for one in results if one.group == name and _clips(one) == clips]
+            others += _seeded(kept)
+    return gains(first, others)
 
 
 def _clips(result: RunResult) -> tuple[str, str]:

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from tinyvirat.evaluation.arrays import BoolArray, FloatArray
+from tinyvirat.evaluation.arrays import FloatArray
 from tinyvirat.evaluation.metrics import MultiLabel, multi_label
 from tinyvirat.evaluation.prediction_file import read_predictions
 from tinyvirat.evaluation.predictions import Predictions
 from tinyvirat.evaluation.report import METRICS, PREDICTIONS
-from tinyvirat.evaluation.resampled import F1, Accuracy, ResampledMetric
+from tinyvirat.evaluation.resampled import F1, Accuracy, OverSeeds, ResampledMetric
 from tinyvirat.evaluation.results import FACTS
 from tinyvirat.evaluation.significance import Difference, Interval, bootstrap, paired_difference
 from tinyvirat.evaluation.thresholds import at_half
@@ -140,22 +140,6 @@ class Outcome:
     device: str
     data_sha256: str
     environments: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class OverSeeds:
-    """A metric's mean over seeds; the scores of all seeds stand side by side in a clip's row."""
-
-    metric: ResampledMetric
-    seeds: int
-
-    def resampled(
-        self, scores_NK: FloatArray, targets_NK: BoolArray, counts_RN: FloatArray
-    ) -> FloatArray:
-        """See `ResampledMetric`."""
-        parts = np.split(scores_NK, self.seeds, axis=1)
-        every = [self.metric.resampled(part_NK, targets_NK, counts_RN) for part_NK in parts]
-        return np.asarray(np.mean(every, axis=0))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,187 @@
+"""What a row of a table scores with several seeds, and what it gains over another row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from tinyvirat.evaluation.arrays import FloatArray
+from tinyvirat.evaluation.errors import EvaluationError
+from tinyvirat.evaluation.prediction_file import read_predictions
+from tinyvirat.evaluation.predictions import Predictions
+from tinyvirat.evaluation.resampled import (
+    Accuracy,
+    MeanAveragePrecision,
+    OverSeeds,
+    ResampledMetric,
+)
+from tinyvirat.evaluation.significance import Difference, Interval, bootstrap, paired_difference
+from tinyvirat.evaluation.tables import Column, Table
+
+PREDICTIONS = "predictions.jsonl"
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """One row of a table, with each of its seeds.
+
+    Attributes:
+        name: of the row.
+        folders: of its evaluations, by seed.
+    """
+
+    name: str
+    folders: Mapping[int, Path]
+
+
+def means(rows: Sequence[Seeded]) -> Table:
+    """The mean over seeds of each row that has several, with its interval over source videos.
+
+    Top 1 where clips have one label, mean average precision where they can have several.
+
+    Args:
+        rows: the rows; those of one seed are left out.
+
+    Raises:
+        EvaluationError: a row's evaluations are of different clips, or cannot be read.
+    """
+    several = [row for row in rows if len(row.folders) > 1]
+    found, score = [], "score"
+    for row in several:
+        by_seed = _answers(row)
+        one = next(iter(by_seed.values()))
+        score = _score(one)
+        scores = [
+            _metric(each).resampled(
+                each.logits_NK, each.known_targets(), np.ones((1, len(one.ids)))
+            )
+            for each in by_seed.values()
+        ]
+        interval = bootstrap(
+            OverSeeds(_metric(one), len(by_seed)),
+            _stacked(by_seed),
+            one.known_targets(),
+            one.sources,
+        )
+        found.append(
+            (
+                row.name,
+                f"{100 * interval.point:.1f}{_spread(interval)}",
+                f"{100 * float(np.std(scores, ddof=1)):.1f}",
+                ", ".join(map(str, sorted(by_seed))),
+            )
+        )
+    columns = (
+        Column("run"),
+        Column(f"{score}, %"),
+        Column("± over seeds, points"),
+        Column("seeds"),
+    )
+    notes = ("[low, high]: 95 % bootstrap intervals over source videos; ±: standard deviation.",)
+    return Table("Mean over seeds", columns, tuple(found), notes)
+
+
+def gains(against: Seeded, others: Sequence[Seeded]) -> Table:
+    """How much better each row is than one of them, clip by clip.
+
+    Top 1 where clips have one label, mean average precision where they can have several, the mean
+    over the seeds that both rows have. The draws of source videos are the same for both of a pair,
+    so that what is hard for both takes nothing from the difference.
+
+    Args:
+        against: the row to compare with.
+        others: the others, in the order of the table.
+
+    Raises:
+        EvaluationError: an evaluation is of other clips, or two rows have no seed in common.
+    """
+    first = _answers(against)
+    one = next(iter(first.values()))
+    rows = []
+    for row in others:
+        found, seeds = _difference(first, against.name, row)
+        gain = f"{100 * found.interval.point:+.1f}{_spread(found.interval, '+')}"
+        p_value = None if found.p_value is None else f"{found.p_value:.3f}"
+        rows.append((row.name, gain, p_value, seeds))
+    columns = (Column("run"), Column(f"{_score(one)}, points"), Column("p"), Column("seeds"))
+    notes = (
+        "[low, high]: 95 % paired bootstrap intervals over source videos; p: of no difference, "
+        "two-sided, not corrected for the number of rows.",
+    )
+    return Table(f"Gained over {against.name}", columns, tuple(rows), notes)
+
+
+def _difference(
+    first: Mapping[int, Predictions], against: str, row: Seeded
+) -> tuple[Difference, str]:
+    """The row less the first, over the seeds that both have, and which these are."""
+    both = sorted(set(first) & set(row.folders))
+    if not both:
+        raise EvaluationError(
+            f"{row.name} and {against} have no seed in common: {sorted(row.folders)} and "
+            f"{sorted(first)}; train one of them with a seed of the other"
+        )
+    one = {seed: first[seed] for seed in both}
+    template = one[both[0]]
+    other = {seed: _aligned(read(row.folders[seed]), template, row.folders[seed]) for seed in both}
+    found = paired_difference(
+        OverSeeds(_metric(template), len(both)),
+        _stacked(one),
+        _stacked(other),
+        template.known_targets(),
+        template.sources,
+    )
+    return found, ", ".join(map(str, both))
+
+
+def read(folder: Path) -> Predictions:
+    """What an evaluation answered.
+
+    Args:
+        folder: of the evaluation.
+
+    Raises:
+        EvaluationError: the file cannot be read.
+    """
+    return read_predictions(folder / PREDICTIONS)
+
+
+def _answers(row: Seeded) -> dict[int, Predictions]:
+    """A row's answers by seed, all in the order of the first."""
+    found = {seed: read(folder) for seed, folder in sorted(row.folders.items())}
+    template = next(iter(found.values()))
+    return {seed: _aligned(one, template, row.folders[seed]) for seed, one in found.items()}
+
+
+def _aligned(one: Predictions, template: Predictions, folder: Path) -> Predictions:
+    """Answers with their clips in another's order."""
+    places = {clip: place for place, clip in enumerate(one.ids)}
+    if set(places) != set(template.ids) or one.classes != template.classes:
+        raise EvaluationError(
+            f"{folder / PREDICTIONS}: of other clips or classes than the run to compare with"
+        )
+    order = [places[clip] for clip in template.ids]
+    return replace(template, logits_NK=one.logits_NK[order], model=one.model)
+
+
+def _stacked(by_seed: Mapping[int, Predictions]) -> FloatArray:
+    """The logits of all seeds side by side, a row a clip."""
+    return np.concatenate([one.logits_NK for one in by_seed.values()], axis=1)
+
+
+def _metric(one: Predictions) -> ResampledMetric:
+    return MeanAveragePrecision() if one.multi_label else Accuracy()
+
+
+def _score(one: Predictions) -> str:
+    return "mAP" if one.multi_label else "top 1"
+
+
+def _spread(interval: Interval, sign: str = "") -> str:
+    """An interval in brackets, in percent; nothing where there is none."""
+    if interval.low is None or interval.high is None:
+        return ""
+    return f" [{100 * interval.low:{sign}.1f}, {100 * interval.high:{sign}.1f}]"
