@@ -73,9 +73,9 @@ def test_long_tubes_are_cut_into_pieces(upload: Upload) -> None:
 
 
 def test_too_little_for_a_clip(upload: Upload) -> None:
-    with pytest.raises(UploadError, match=r"^15 frames are too few for a clip"):
+    with pytest.raises(UploadError, match=r"^15 frames: too few for a clip"):
         plan_pieces(upload, 0, BOXES_T4, 45, 60)
-    with pytest.raises(UploadError, match=r"^0 frames are too few"):
+    with pytest.raises(UploadError, match=r"^0 frames: too few"):
         plan_pieces(upload, 0, BOXES_T4, 50, 20)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tinyvirat.app.limits import AppLimits
 from tinyvirat.app.upload import Upload, UploadError, frames_of
 from tinyvirat.common.pixels import crop_windows
+from tinyvirat.common.words import counted
 from tinyvirat.datasets.build.cut import LARGEST_DENOMINATOR, PRESET, QUANTISER
 from tinyvirat.datasets.tubes.cut import is_long_enough, pieces_of
 from tinyvirat.datasets.tubes.records import WindowArray
@@ -57,8 +58,8 @@ def plan_pieces(
     start, stop = max(start, first), min(stop, first + len(boxes_T4))
     if not is_long_enough(stop - start, rules.cut):
         raise UploadError(
-            f"{max(0, stop - start)} frames are too few for a clip to learn from; it takes "
-            f"{rules.cut.shortest}: choose a longer time, or another tube"
+            f"{counted(max(0, stop - start), 'frame')}: too few for a clip to learn from, which "
+            f"takes {rules.cut.shortest}; choose a longer time, or another tube"
         )
     pieces = []
     for begin, end in pieces_of(stop - start, rules.cut.longest):

@@ -16,6 +16,7 @@ from tinyvirat.app.limits import AppLimits
 from tinyvirat.app.sample import sample_video
 from tinyvirat.app.visit import Visit, look, pieces_between, recognise
 from tinyvirat.common.errors import TinyviratError
+from tinyvirat.common.words import counted
 from tinyvirat.recognition.load import ActionRecognizer
 from tinyvirat.video import VideoError
 
@@ -278,8 +279,7 @@ class _Actions:
                 visit.upload, tube.end.tube, pieces, labels or (), self._place.limits, said
             )
             named = ", ".join(rows[0].labels) or words.NOTHING
-            clips = "1 clip" if len(rows) == 1 else f"{len(rows)} clips"
-            return f"Saved: tube {tube.end.tube} shows {named} ({clips})."
+            return f"Saved: tube {tube.end.tube} shows {named} ({counted(len(rows), 'clip')})."
 
         return self._told(saved)
 

@@ -7,6 +7,7 @@ from html import escape
 
 from tinyvirat.app.found import Found, FoundTube
 from tinyvirat.app.limits import AppLimits
+from tinyvirat.common.words import counted
 from tinyvirat.datasets.records import ClipRecord
 from tinyvirat.models.saved import ModelSpec
 from tinyvirat.recognition.outputs.words import clock
@@ -106,9 +107,10 @@ def summary(found: Found, name: str) -> str:
     """How recognition went, in a sentence."""
     end, acting = found.end, sum(bool(tube.best) for tube in found.tubes)
     read = len(found.tubes) + found.more
+    size = f"{found.header.width} x {found.header.height} px"
     text = (
-        f"{name}: {end.frames} frames of {found.header.width} x {found.header.height} px in "
-        f"{end.seconds:.1f} s; {read} tube{'' if read == 1 else 's'}, something is done in {acting}"
+        f"{name}: {counted(end.frames, 'frame')} of {size} in {end.seconds:.1f} s; "
+        f"{counted(read, 'tube')}, something is done in {acting}"
     )
     if found.unread:
         text += f"; {found.unread} more too short to be read"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tinyvirat.benchmark.records import Timing
 from tinyvirat.benchmark.speeds import How, Subject, subject
+from tinyvirat.common.words import counted
 
 DEFAULT_MODEL = "i3d-prog-dvsr-x8"
 CLIP_FRAMES, CLIP_SIDE = 40, 48
@@ -104,7 +105,8 @@ def measure_video(video: Path, model: str, how: How) -> list[Timing]:
         what,
         "all of it",
         seconds=end.seconds,
-        unit=f"video of {length:.1f} s, {end.tubes} tubes, {end.windows} windows",
+        unit=f"video of {length:.1f} s, {counted(end.tubes, 'tube')}, "
+        f"{counted(end.windows, 'window')}",
         ratio=length / end.seconds,  # as it plays
     )
     return [*rows, whole]

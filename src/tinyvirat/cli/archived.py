@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tinyvirat.cli.recognized import clips_table
+from tinyvirat.common.words import counted
 from tinyvirat.recognition.archive.cluster import RayCrew, Share
 from tinyvirat.recognition.archive.crew import Here
 from tinyvirat.recognition.archive.records import Archive, Outcome, Plan
@@ -55,7 +56,7 @@ def archived(
         if clips:
             console.print(clips_table(clips[:LONGEST_TABLE], top))
         _show(console, archive, folder, rows_of_clips=bool(clips))
-    sys.stderr.write(f"{plan.out / SUMMARY}: {_summed_up(archive)}\n")
+    sys.stderr.write(f"{plan.out / SUMMARY}: {summed_up(archive)}\n")
     if archive.interrupted:
         sys.stderr.write("tinyvirat: interrupted; the same command goes on where this was\n")
         return 130
@@ -67,15 +68,17 @@ def _tell(outcome: Outcome) -> None:
         sys.stderr.write(f"tinyvirat: error: {outcome.error}\n")
 
 
-def _summed_up(archive: Archive) -> str:
+def summed_up(archive: Archive) -> str:
+    """How it went with all of them, in a line."""
     finished = len(archive.outcomes) - len(archive.failed)
-    text = f"{finished} of {archive.videos} videos are finished"
+    text = f"{finished:,} of {counted(archive.videos, 'video')} finished"
     if archive.before:
-        text += f", {archive.before} of them were before"
+        text += f" ({archive.before:,} before)"
     if archive.failed:
-        text += f"; {len(archive.failed)} failed"
+        text += f"; {len(archive.failed):,} failed"
     rate = archive.frames / max(archive.seconds, 1e-9)
-    return f"{text}; {archive.frames} frames in {archive.seconds:.1f} s, {rate:.1f} frames/s"
+    frames = counted(archive.frames, "frame")
+    return f"{text}; {frames} in {archive.seconds:.1f} s, {rate:.1f} frames/s"
 
 
 def _show(console: Console, archive: Archive, folder: Path, *, rows_of_clips: bool) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tinyvirat.common.errors import TinyviratError
+from tinyvirat.common.words import counted
 from tinyvirat.recognition.archive.records import OF_FRAMES
 from tinyvirat.recognition.events import Action, Event, Sink, StreamEnd, StreamHeader, TubeEnd
 from tinyvirat.recognition.load import ActionRecognizer
@@ -140,7 +141,8 @@ class _Video:
     def print(self) -> None:
         console = Console()
         if not self.actions:
-            console.print(f"{self.name}: no action above its threshold in {self.tubes} tubes")
+            tubes = counted(self.tubes, "tube")
+            console.print(f"{self.name}: no action above its threshold in {tubes}")
             return
         table = Table(title=self.name)
         table.add_column("tube", justify="right")

@@ -123,6 +123,7 @@ def _estimate(
 
 def _say_estimate(found: Estimate, json: bool) -> None:
     from tinyvirat.common.plain import to_plain
+    from tinyvirat.common.words import counted
     from tinyvirat.reproduce.estimate import duration
 
     if json:
@@ -130,7 +131,7 @@ def _say_estimate(found: Estimate, json: bool) -> None:
         return
     for row in found.rows:
         print(row.line)
-    runs = f"{found.trainings} run" + ("s" if found.trainings > 1 else "")
+    runs = counted(found.trainings, "run")
     print(
         f"{runs} in all, those that rows share counted once: about "
         f"{duration(found.hours)} of training on one device ({found.basis}). Counted with "

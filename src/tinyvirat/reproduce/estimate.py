@@ -16,6 +16,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tinyvirat.common.precision import fastest_dtype
+from tinyvirat.common.words import counted
 from tinyvirat.models.i3d import I3DConfig
 from tinyvirat.models.recognizer import ClassifierConfig, RecognizerConfig, SuperResolutionConfig
 from tinyvirat.models.zoo import Cost, cost_of
@@ -281,7 +282,7 @@ def measured_speed(device: torch.device) -> Speed:
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"this {device.type}"
     return Speed(
         gmac / best,
-        f"an iteration of I3D on {clips} clip{'s' if clips > 1 else ''} of 16 x 112 x 112 takes "
+        f"an iteration of I3D on {counted(clips, 'clip')} of 16 x 112 x 112 takes "
         f"{best:.2f} s on {where} in {name}, measured now: {gmac / best:.0f} GMAC/s",
     )
 

@@ -41,13 +41,13 @@ def test_it_says_what_was_found_what_failed_and_what_was_done_before(
     assert main(command) == 1
     told = capsys.readouterr()
     assert "broken.mp4: cannot be read as a video" in told.err
-    assert "3 of 4 videos are finished; 1 failed; 89 frames" in told.err
+    assert "3 of 4 videos finished; 1 failed; 89 frames" in told.err
     # In the table of what was found, and of what failed.
     assert "gate/one.mp4" in told.out and "few: failed" in told.out
     (few / "broken.mp4").unlink()
     assert main(command) == 0
     told = capsys.readouterr()
-    assert "3 of 3 videos are finished, 3 of them were before; 0 frames" in told.err
+    assert "3 of 3 videos finished (3 before); 0 frames" in told.err
     assert told.out.count("before") == 3
 
 

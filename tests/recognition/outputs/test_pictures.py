@@ -17,6 +17,7 @@ from tinyvirat.models.inference import Inference
 from tinyvirat.models.saved import load_model
 from tinyvirat.recognition.events import TubeEnd
 from tinyvirat.recognition.load import ActionRecognizer
+from tinyvirat.recognition.outputs import timeline
 from tinyvirat.recognition.outputs.collecting import Collected, lanes_of
 from tinyvirat.recognition.outputs.colours import OTHER, PALETTE, colours_of
 from tinyvirat.recognition.outputs.keeping import Best
@@ -166,6 +167,19 @@ def test_many_tubes_take_several_pages_and_fewer_take_them_back(tmp_path: Path) 
     assert Image.open(tmp_path / "timeline.png").height > 1500
     play(TimelineSink(tmp_path), Scene(actors=(), frames=0))
     assert sorted(path.name for path in tmp_path.iterdir()) == pages[2:]
+
+
+@pytest.mark.parametrize(
+    ("tubes", "title"),
+    [(0, "yard.avi: 0 tubes"), (1, "yard.avi: 1 tube"), (2, "yard.avi: 2 tubes")],
+)
+def test_a_timeline_counts_its_tubes(
+    tubes: int, title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles: list[str] = []
+    monkeypatch.setattr(timeline, "draw_timeline", lambda *_, title, stop: titles.append(title))
+    play(TimelineSink(tmp_path), crowd(tubes))
+    assert titles == [title]
 
 
 def test_labels_with_odd_characters_are_drawn(tmp_path: Path) -> None:

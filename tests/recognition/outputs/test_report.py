@@ -229,6 +229,37 @@ def test_how_it_went_is_said(tmp_path: Path) -> None:
     assert "Stopped by hand" not in written(tmp_path, Scene(), wanted=("report",)).text
 
 
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (1, ("1 frame, 1 dropped, 1 reconnection", "1 action", "1 label; 1 window")),
+        (
+            2,
+            ("2 frames, 2 dropped, 2 reconnections", "2 actions", "2 labels; 2 windows"),
+        ),
+    ],
+)
+def test_one_is_not_said_as_several(count: int, words: tuple[str, ...], tmp_path: Path) -> None:
+    labels = ("carry", "pull")[:count]
+    scene = Scene(
+        actors=tuple(Actor(0, count, ((label, 0, count, 0.9),)) for label in labels),
+        labels=labels,
+        frames=count,
+    )
+    end = StreamEnd(count, count, count, count, count, 1.0, False, {})
+    report = written(tmp_path, scene, wanted=("report",), end=end)
+    for said in words:
+        assert said in report.texts["small"]
+
+
+@pytest.mark.parametrize(("left", "said"), [(1, "and 1 rarer one"), (2, "and 2 rarer ones")])
+def test_labels_without_room_are_counted(
+    left: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "MOST_LABELS", 3 - left)
+    assert said in written(tmp_path, crowd(9), wanted=("report",)).texts["span"]
+
+
 def test_a_large_video_stays_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "LARGEST_EMBEDDED", 100)
     report = written(tmp_path, Scene(frames=5), wanted=("video", "report"))
@@ -252,7 +283,7 @@ def test_hundreds_of_tubes_and_labels(tmp_path: Path, monkeypatch: pytest.Monkey
     labels = tuple(f"label {k}" for k in range(100))
     report = written(tmp_path, crowd(60, labels=labels, size=(8, 8)), wanted=("report",))
     assert len(report.of("article")) == 45
-    assert "15 more, with lower scores" in report.text
+    assert "and 15 more, scored lower, in tubes.csv" in report.text
     assert len(report.of("button", class_="label")) == page.MOST_LABELS
     timeline = report.of("svg", role="img")[0]
     assert int(str(timeline["height"])) < 300  # tubes that do not overlap share a lane

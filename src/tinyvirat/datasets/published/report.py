@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tinyvirat.common.files import write_text
 from tinyvirat.common.plain import from_plain, to_plain
+from tinyvirat.common.words import counted
 from tinyvirat.datasets.published.listing import PublishedError
 
 SUFFIX = ".report.json"
@@ -96,50 +97,50 @@ class Report:
     def unlike_published(self) -> list[str]:
         """Everything in which the data set is not as it was published, in words; none is well."""
         lines = [
-            f"{count.split}: the lists name {_count(count.listed, 'clip')}, "
+            f"{count.split}: the lists name {counted(count.listed, 'clip')}, "
             f"{count.published or 0:,} were published ({_more(count.listed, count.published or 0)})"
             for count in self.splits
             if count.listed != (count.published or 0)
         ]
         if self.unused != self.unused_published:
             lines.append(
-                f"the lists leave {_count(self.unused, 'clip')} unused, "
+                f"the lists leave {counted(self.unused, 'clip')} unused, "
                 f"{self.unused_published:,} were published"
             )
         if self.missing:
             names = _some([left.path for left in self.missing])
             lines.append(
-                f"missing: {_count(len(self.missing), 'listed clip')} without a file{names}"
+                f"missing: {counted(len(self.missing), 'listed clip')} without a file{names}"
             )
         if self.unreadable:
             lines.append(
-                f"unreadable: {_count(len(self.unreadable), 'clip')}; the first: "
+                f"unreadable: {counted(len(self.unreadable), 'clip')}; the first: "
                 f"{self.unreadable[0].reason}"
             )
         if self.unlisted:
             names = _some(self.unlisted)
-            lines.append(f"extra: {_count(len(self.unlisted), 'video file')} in no list{names}")
+            lines.append(f"extra: {counted(len(self.unlisted), 'video file')} in no list{names}")
         return [*lines, *self.differences]
 
     def remarks(self) -> list[str]:
         """What is so with the published data set too, in words."""
         lines = []
         if self.unused:
-            lines.append(f"unused: {_count(self.unused, 'clip')} on no side of this split")
+            lines.append(f"unused: {counted(self.unused, 'clip')} on no side of this split")
         if self.other_size:
             lines.append(
-                f"other size: {_count(len(self.other_size), 'clip')} decode otherwise than "
+                f"other size: {counted(len(self.other_size), 'clip')} decode otherwise than "
                 f"listed{_some(self.other_size)}; the manifest has what decodes"
             )
         if self.shared:
             lines.append(
-                f"shared: {_count(len(self.shared), 'recording')} in several splits"
-                f"{_some(self.shared)}; {_count(self.shared_clips, 'clip')} of val and test are "
+                f"shared: {counted(len(self.shared), 'recording')} in several splits"
+                f"{_some(self.shared)}; {counted(self.shared_clips, 'clip')} of val and test are "
                 "cut from what is trained on (--disjoint leaves training clips out instead)"
             )
         if self.dropped:
             lines.append(
-                f"left out: {_count(len(self.dropped), 'clip')}, so that no recording is in "
+                f"left out: {counted(len(self.dropped), 'clip')}, so that no recording is in "
                 f"several splits{_some(self.dropped)}"
             )
         return [*lines, *self.notes]
@@ -173,10 +174,6 @@ def read_report(path: Path) -> Report:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise PublishedError(f"{path}: is no report of `tinyvirat data prepare`; prepare again")
     return from_plain(Report, data, where=str(path))
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def _more(number: int, published: int) -> str:

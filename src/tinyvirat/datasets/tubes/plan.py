@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from tinyvirat.annotations import Activity, Annotations
+from tinyvirat.common.words import counted
 from tinyvirat.datasets.records import check_split
 from tinyvirat.datasets.tubes.cut import chunks, is_long_enough, span_chunks
 from tinyvirat.datasets.tubes.labels import select_labels
@@ -212,7 +213,7 @@ def _why_nothing(plans: Sequence[VideoPlan], rules: BuildRules) -> str:
         f"activities that labels.select = {rules.labels.select} leaves out: {sum(names.values())}",
     ]
     return (
-        f"no clip can be made of the annotations of {_counted(len(plans), 'video', 'videos')} "
+        f"no clip can be made of the annotations of {counted(len(plans), 'video')} "
         f"({'; '.join(reasons)}). "
         "Change these rules with --set, or give other annotations"
     )
@@ -245,19 +246,15 @@ def _problems(
         ("located in a part of its span only; the rest is left out", partly),
     ]
     found = [
-        f"{_counted(len(ones), 'activity', 'activities')} {what}: "
+        f"{counted(len(ones), 'activity', 'activities')} {what}: "
         + _first([f"{one.id} ({one.label})" for one in ones])
         for what, ones in named
         if ones
     ]
     if absent:
-        tracks = _counted(len(absent), "actor", "actors")
+        tracks = counted(len(absent), "actor")
         found.append(f"{tracks} of other activities never located: {_first(map(str, absent))}")
     return tuple(found)
-
-
-def _counted(number: int, one: str, several: str) -> str:
-    return f"{number} {one if number == 1 else several}"
 
 
 def _first(names: Iterable[str]) -> str:

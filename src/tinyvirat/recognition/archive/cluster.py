@@ -74,7 +74,7 @@ class Share:
             room = min(room, int(gpus) * int(1 / each) if each <= 1 else int(gpus // each))
         if room < 1:
             raise ArchiveError(
-                f"the cluster has {cpus:g} cores and {gpus:g} GPUs, and one worker takes "
+                f"of cores and GPUs the cluster has {cpus:g} and {gpus:g}, and one worker takes "
                 f"{self.cpus} and {each:g}; ask for less"
             )
         return min(self.workers or room, room), each

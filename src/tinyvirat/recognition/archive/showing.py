@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tinyvirat.common.progress import PLAIN_EVERY_S, bar
+from tinyvirat.common.words import counted
 from tinyvirat.recognition.archive.records import Job, Outcome
 
 if TYPE_CHECKING:
@@ -77,10 +78,10 @@ class Showing:
         part = (self._bytes_done + sum(done for _, done in self._under_way.values())) / self._bytes
         rate = f"{frames / max(elapsed, 1e-9):.1f} frames/s"
         if self._bar is not None and self._task is not None:
-            videos = f"{self._done}/{self._videos} videos"
+            videos = f"{self._done:,}/{counted(self._videos, 'video')}"
             self._bar.update(self._task, completed=min(1.0, part), rate=rate, videos=videos)
             return
-        line = f"recognising: {self._done} of {self._videos} videos, {rate}"
+        line = f"recognising: {self._done:,} of {counted(self._videos, 'video')}, {rate}"
         if 0 < part < 1:
             line += f", {elapsed / part - elapsed:.0f} s left"
         sys.stderr.write(line + "\n")

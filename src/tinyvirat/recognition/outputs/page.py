@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tinyvirat import __version__
+from tinyvirat.common.words import counted
 from tinyvirat.recognition.events import StreamEnd, StreamHeader
 from tinyvirat.recognition.outputs.cards import Shown, card, timeline
 from tinyvirat.recognition.outputs.collecting import TubeRow, seconds_of_labels
@@ -131,21 +132,21 @@ def _facts(report: Report, shown: Shown) -> str:
     length = shown.seconds if report.times else 0.0
     speed = f"{length / end.seconds:.2g} x as fast as the video" if end.seconds > 0 else ""
     lost = [f"{end.dropped:,} dropped"] if end.dropped else []
-    lost += [f"{end.reconnects:,} reconnections"] if end.reconnects else []
+    lost += [counted(end.reconnects, "reconnection")] if end.reconnects else []
     actions = sum(len(row.actions) for row in report.rows)
     facts = [
-        ("length", clock(length), f"{end.frames:,} frames" + "".join(f", {one}" for one in lost)),
+        ("length", clock(length), ", ".join([counted(end.frames, "frame"), *lost])),
         (
             "picture",
             f"{header.width} x {header.height}",
             f"{float(header.fps):.5g} frames a second",
         ),
-        ("tubes", f"{end.tubes:,}", f"{actions:,} actions"),
+        ("tubes", f"{end.tubes:,}", counted(actions, "action")),
         ("time taken", f"{end.seconds:.1f} s", speed),
         (
             "model",
             one_line(header.model, 60),
-            f"{len(header.labels):,} labels; {end.windows:,} windows",
+            f"{counted(len(header.labels), 'label')}; {counted(end.windows, 'window')}",
         ),
     ]
     items = "".join(
@@ -205,14 +206,14 @@ def _labels(shown: Shown) -> str:
         for label, number in list(shown.numbers.items())[:MOST_LABELS]
     )
     more = len(shown.numbers) - MOST_LABELS
-    rest = f'<span class="soft">and {more} rarer ones</span>' if more > 0 else ""
+    rest = f'<span class="soft">and {counted(more, "rarer one")}</span>' if more > 0 else ""
     heading = "<h2>Labels <small>choose to filter</small></h2>"
     return f'{heading}\n<div class="labels">{buttons}{rest}</div>'
 
 
 def _heading(report: Report) -> str:
     left = report.tubes - len(report.rows)
-    more = f"; {left:,} more, with lower scores, are in tubes.csv" if left > 0 else ""
+    more = f"; and {left:,} more, scored lower, in tubes.csv" if left > 0 else ""
     return f'<h2>Tubes <small><span id="count">{len(report.rows)}</span>{more}</small></h2>\n'
 
 

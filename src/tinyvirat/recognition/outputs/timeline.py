@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyvirat.common.files import written_beside
+from tinyvirat.common.words import counted
 from tinyvirat.recognition.events import AnsweredFrame, Event, StreamEnd, StreamHeader
 from tinyvirat.recognition.outputs.collecting import (
     Collected,
@@ -59,8 +60,9 @@ class TimelineSink:
         rows = self._collected.rows()
         colours = colours_of(seconds_of_labels(rows))
         pages = [rows[first : first + A_PAGE] for first in range(0, len(rows), A_PAGE)] or [[]]
-        caption = one_line(self._video, LONGEST_CAPTION) + f": {self._collected.seen} tubes"
-        if self._collected.seen > len(rows):
+        seen = self._collected.seen
+        caption = f"{one_line(self._video, LONGEST_CAPTION)}: {counted(seen, 'tube')}"
+        if seen > len(rows):
             caption += f", of which the {len(rows)} with the highest scores"
         stop = max([self._last, *(row.tube.stop_time for row in rows)])
         for number, page in enumerate(pages, start=1):
@@ -147,7 +149,7 @@ def _legend(axes: Axes, rows: list[TubeRow], colours: dict[str, str]) -> None:
     handles = [Patch(color=colours[label], label=_plain(one_line(label))) for label in named]
     rare = len([label for label in held if colours[label] == OTHER])
     if rare:
-        handles.append(Patch(color=OTHER, label=f"{rare} rarer labels" if rare > 1 else "1 rarer"))
+        handles.append(Patch(color=OTHER, label=counted(rare, "rarer label")))
     handles.append(Patch(color=LIFE, label="in the picture"))
     axes.figure.legend(
         handles=handles, loc="outside lower left", ncols=4, fontsize=8, frameon=False

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tinyvirat.common.progress import PLAIN_EVERY_S, bar
+from tinyvirat.common.words import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -53,9 +54,9 @@ class Watching:
             self._bar.update(self._task, completed=frames, rate=f"{rate:.1f} frames/s")
             return
         self._said = now
-        line = f"{self._what}: {frames} frames, {rate:.1f} frames/s"
+        line = f"{self._what}: {counted(frames, 'frame')}, {rate:.1f} frames/s"
         if self._total is not None and self._total > frames and rate:
-            line = f"{self._what}: {frames} of {self._total} frames, {rate:.1f} frames/s"
-            line += f", {(self._total - frames) / rate:.0f} s left"
+            line = f"{self._what}: {frames:,} of {counted(self._total, 'frame')}, "
+            line += f"{rate:.1f} frames/s, {(self._total - frames) / rate:.0f} s left"
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
