@@ -32,7 +32,7 @@ def test_classes_become_a_manifest_in_one_command(
     manifest = read_manifest(root / "manifest.jsonl")
     out, err = capsys.readouterr()
     assert "8 clips of 2 classes from 8 sources" in out
-    assert "left out: 1 unreadable clips; ignored: 1 files" in out
+    assert "left out: 1 unreadable clip; ignored, as no video: 1 file\n" in out
     assert err.startswith(f"left out: {root / 'walk' / 'broken.mp4'}: ")
     assert manifest.labels == ("run", "walk")
     record = manifest.records[1]

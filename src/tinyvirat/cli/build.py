@@ -65,6 +65,7 @@ def build_virat(
         json: print the statistics as JSON instead of tables.
     """
     from tinyvirat.common.errors import TinyviratError
+    from tinyvirat.common.words import counted
     from tinyvirat.datasets.build.run import build, plan_build
     from tinyvirat.datasets.build.workers import usable_cores
 
@@ -86,8 +87,8 @@ def build_virat(
     _show_troubles(built.troubles)
     _show(built.statistics, None, f"{out}: built", json)
     sys.stderr.write(
-        f"{built.manifest}: {len(built.records)} clips; videos cut now: {built.cut}. Draw its "
-        f"figures with: tinyvirat data stats {built.manifest}\n"
+        f"{built.manifest}: {counted(len(built.records), 'clip')}; videos cut now: {built.cut}. "
+        f"Draw its figures with: tinyvirat data stats {built.manifest}\n"
     )
     return 0
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tinyvirat.common.words import counted
+
 if TYPE_CHECKING:
     from tinyvirat.datasets.health.check import HealthReport
     from tinyvirat.datasets.health.giveaways import Giveaways
@@ -87,7 +89,8 @@ def check(
     if "none" not in kinds:
         where = write_list(checked, kinds)
         if rows:
-            sys.stderr.write(f"{where}: {len(rows)} of {len(clips.records)} clips are listed\n")
+            listed = f"lists {len(rows):,} of {counted(len(clips.records), 'clip')}"
+            sys.stderr.write(f"{where}: {listed}\n")
     if json:
         sys.stdout.write(_json(checked.report, rows) + "\n")
     else:
@@ -133,7 +136,8 @@ def _counts(report: HealthReport, rows: Sequence[Quarantined]) -> Table:
     near = report.options.near is not None
     chosen = [kind for kind in KINDS if near or not kind.startswith("near-")]
     return Table(
-        f"{report.clips} clips in {report.files} files, {report.frames} frames",
+        f"{counted(report.clips, 'clip')} in {counted(report.files, 'file')}, "
+        f"{counted(report.frames, 'frame')}",
         (
             Column("problem"),
             Column("clips", "count"),

@@ -6,6 +6,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from tinyvirat.common.words import counted
+
 
 def prepare_folder(
     root: Path,
@@ -44,10 +46,11 @@ def prepare_folder(
     classes = {label for record in records for label in record.labels}
     sources = {record.source for record in records}
     sys.stdout.write(
-        f"{target}: {len(records)} clips of {len(classes)} classes from {len(sources)} sources: "
+        f"{target}: {counted(len(records), 'clip')} of {counted(len(classes), 'class', 'classes')} "
+        f"from {counted(len(sources), 'source')}: "
         + ", ".join(f"{splits[split]} {split}" for split in ("train", "val", "test"))
-        + f"\nleft out: {len(found.unreadable)} unreadable clips; "
-        f"ignored: {found.ignored} files that are no video\n"
+        + f"\nleft out: {counted(len(found.unreadable), 'unreadable clip')}; "
+        f"ignored, as no video: {counted(found.ignored, 'file')}\n"
     )
     if not root.resolve().is_relative_to(target.resolve().parent):
         sys.stdout.write(f"its paths are relative to {root}: name that as root to read it\n")

@@ -8,6 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tinyvirat.common.words import counted
+
 if TYPE_CHECKING:
     from tinyvirat.datasets.manifest import Manifest
     from tinyvirat.evaluation.predictions import Predictions
@@ -93,7 +95,8 @@ def evaluate(
     else:
         print("\n\n".join(as_text(table) for table in report.tables()))
         for name, one in (found or {}).items():
-            print(f"{name}: PSNR {one.psnr:.2f} dB, SSIM {one.ssim:.4f} over {one.videos} clips")
+            clips = counted(one.videos, "clip")
+            print(f"{name}: PSNR {one.psnr:.2f} dB, SSIM {one.ssim:.4f} over {clips}")
     return 0
 
 
@@ -119,15 +122,16 @@ def _tuned(run: str, spec: ModelSpec, predictions: Predictions) -> ModelSpec:
     spec, found = tune_model(spec, predictions)
     if found.clips < FEWEST_CLIPS:
         sys.stderr.write(
-            f"{found.clips} clips are too few to tune on ({FEWEST_CLIPS} are needed)\n"
+            f"{counted(found.clips, 'clip')}: too few to tune on ({FEWEST_CLIPS} are needed)\n"
         )
         return spec
     folder = model_folder(run)
     replace_description(folder, spec)
-    labels = f"{len(found.thresholds) - len(found.untuned)} thresholds and "
+    labels = f"{counted(len(found.thresholds) - len(found.untuned), 'threshold')} and "
     sys.stderr.write(
         f"{folder}: {labels if found.thresholds else ''}the temperature {found.temperature:.3g}, "
-        f"tuned on {found.clips} {found.split} clips of {found.sources} videos\n"
+        f"tuned on {counted(found.clips, f'{found.split} clip')} of "
+        f"{counted(found.sources, 'video')}\n"
     )
     if found.untuned:
         names = ", ".join(found.untuned)

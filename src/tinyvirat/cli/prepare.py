@@ -8,6 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tinyvirat.common.words import counted
+
 if TYPE_CHECKING:
     from tinyvirat.datasets.published import Listing, Prepared
 
@@ -211,7 +213,7 @@ def _opened(into: Path | None, *paths: Path | None) -> list[Path]:
         raise PublishedError(f"--unpack {into}: {given[0]} is no archive; leave --unpack out")
     for archive in archives:
         if into is not None:
-            sys.stderr.write(f"{archive}: {unpack(archive, into)} files in {into}\n")
+            sys.stderr.write(f"{archive}: {counted(unpack(archive, into), 'file')} in {into}\n")
     return [into if path in archives and into is not None else path for path in given]
 
 
@@ -235,7 +237,7 @@ def _finish(
     differences = prepared.report.unlike_published()
     if strict and differences:
         raise PublishedError(
-            f"{listing.root}: not as published in {len(differences)} ways, the first: "
+            f"{listing.root}: not as published in {counted(len(differences), 'way')}, the first: "
             f"{differences[0]}; nothing was written (leave --strict out to write it all the same)"
         )
     write_prepared(out, prepared)
@@ -245,8 +247,9 @@ def _finish(
     splits = Counter(record.split for record in prepared.records)
     sources = {record.source for record in prepared.records}
     print(
-        f"{out}: {len(prepared.records)} clips of {len(prepared.classes)} classes from "
-        f"{len(sources)} sources: "
+        f"{out}: {counted(len(prepared.records), 'clip')} of "
+        f"{counted(len(prepared.classes), 'class', 'classes')} from "
+        f"{counted(len(sources), 'source')}: "
         + ", ".join(f"{splits[split]} {split}" for split in ("train", "val", "test"))
         + f"\nreport: {report_path(out)}"
     )

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tinyvirat.common.words import counted
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -74,10 +76,10 @@ def submit(
         some = ", ".join(silent[:10]) + (", ..." if len(silent) > 10 else "")
         sys.stderr.write(
             "answered with zeros, because they cannot be read or are in quarantine: "
-            f"{len(silent)} clips ({some})\n"
+            f"{counted(len(silent), 'clip')} ({some})\n"
         )
     write_answer(out, answer_text(dict(zip(numbers, shown_NK.tolist(), strict=True)), clips))
-    print(f"{out}: {clips} clips, {int(shown_NK.sum())} labels")
+    print(f"{out}: {counted(clips, 'clip')}, {counted(int(shown_NK.sum()), 'label')}")
     return 0
 
 

@@ -234,9 +234,9 @@ def test_tables_say_what_was_found(clips: Clips, capsys: pytest.CaptureFixture[s
     assert check_command(manifest, workers=0) == 1
     out, err = capsys.readouterr()
     frames = sum(record.frames for record in clips[1])
-    assert f"12 clips in 12 files, {frames} frames" in out
+    assert f"12 clips in 12 files, {frames:,} frames" in out
     assert "the same frames as 'clip06', which is in test; this one is in train" in out
     assert "Labels by what tells them" in out
     assert "The same for all clips: frame rate, height." in out
     assert out.endswith(f"{manifest}: not healthy: 1 leak\n")
-    assert err == f"{quarantine_of(manifest)}: 1 of 12 clips are listed\n"
+    assert err == f"{quarantine_of(manifest)}: lists 1 of 12 clips\n"
