@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tinyvirat.annotations import Activity, AnnotationError, Annotations, Track, actev
@@ -15,8 +16,10 @@ from tinyvirat.annotations.actev import (
     read_actev,
     read_actev_videos,
     videos_of,
+    whole_pixels,
     write_actev,
 )
+from tinyvirat.annotations.building import MAX_PIXEL
 from tinyvirat.annotations.json_lines import lines_of
 from tinyvirat.annotations.reading import read_annotations
 
@@ -343,6 +346,41 @@ def test_what_is_written_is_what_the_format_says(tmp_path: Path) -> None:
         "6": {},
     }
     assert isinstance(car["localization"]["gate.mp4"]["1"]["boundingBox"]["x"], int)
+
+
+def test_what_is_written_has_whole_pixels_and_no_object_without_a_box(tmp_path: Path) -> None:
+    """NIST's schema wants integers, and two steps or more of every object."""
+    boxes_T4 = np.array([[10.5, 10.49, 20.5, 20.5], [10.6, 10.4, 20.7, 20.6], [3.4, 7.6, 3.9, 9.2]])
+    tiny = Track(0, "person", np.arange(3), boxes_T4)
+    unseen = Track(1, "car", np.arange(0), np.zeros((0, 4)))
+    scene = Annotations("x", (tiny, unseen), (Activity(1, "carry", 0, 3, (0, 1)),))
+    write_actev(tmp_path / "x.json", scene)
+    (item,) = json.loads((tmp_path / "x.json").read_text())["activities"]
+    (one,) = item["objects"]
+    assert json.dumps(one["localization"]["x.mp4"]) == json.dumps(
+        {
+            # The second box is the first once it is rounded, and so no step.
+            "1": {"presenceConf": 1, "boundingBox": {"x": 11, "y": 10, "w": 10, "h": 11}},
+            "3": {"presenceConf": 1, "boundingBox": {"x": 3, "y": 8, "w": 1, "h": 1}},
+            "4": {},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("box", "pixels"),
+    [
+        ((0.0, 0.0, 0.4, 0.4), [0, 0, 1, 1]),
+        ((10.5, 10.49, 20.5, 20.5), [11, 10, 10, 11]),
+        ((10.6, 10.1, 10.9, 10.2), [10, 10, 1, 1]),
+        ((-3.2, -0.5, -3.1, -0.4), [-4, -1, 1, 1]),
+        ((MAX_PIXEL - 0.4, 0.0, MAX_PIXEL, 1.0), [MAX_PIXEL - 1, 0, 1, 1]),
+    ],
+)
+def test_a_box_of_whole_pixels_is_where_it_was_and_not_empty(
+    box: tuple[float, ...], pixels: list[int]
+) -> None:
+    assert whole_pixels([box]).tolist() == [pixels]
 
 
 def test_the_writer_refuses_boxes_that_are_none(tmp_path: Path) -> None:

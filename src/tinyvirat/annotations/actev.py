@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from tinyvirat.annotations.building import (
     MAX_FRAME,
@@ -387,14 +388,16 @@ def write_actev(
 ) -> None:
     """Writes the activities of one or several videos, an activity a line.
 
-    A track is written with every activity it takes part in; the format has no room for tracks that
-    take part in none, which are left out. Boxes of whole pixels, or of fractions such as 1/256,
-    read back exactly, others to the rounding of one addition.
+    The file is as NIST's schema for activities with objects (`actev18_aod_schema.json`) has it. A
+    track is written with every activity it takes part in; the format has no room for tracks that
+    take part in none or have no box, which are left out. Boxes are those of `whole_pixels`, and
+    what is read back is these.
 
     Args:
         path: the file; an old one is replaced.
         annotations: the videos.
-        suffix: what is added to a clip's name to make the name of its video file.
+        suffix: what is added to a clip's name to make the name of its video file. The schema knows
+            names of letters, digits, `_`, `-` and `.`; others are written as they are.
         first_frame: the number of the first frame: 1 as the format demands, or 0.
         confidence: for a system's output, the `presenceConf` of activities by their ids; 1 for
             those left out.
@@ -422,6 +425,7 @@ def write_actev(
                     "objects": [
                         _object_item(video.track_of[actor], video.clip + suffix, first_frame, path)
                         for actor in activity.actors
+                        if len(video.track_of[actor].frames_T)
                     ],
                 }
                 file.write(separator + json.dumps(item))
@@ -429,21 +433,39 @@ def write_actev(
         file.write("\n]}\n")
 
 
+def whole_pixels(boxes_T4: ArrayLike) -> NDArray[np.int32]:
+    """Boxes as the format has them.
+
+    Args:
+        boxes_T4: `x1, y1, x2, y2` each, in pixels.
+
+    Returns:
+        `x, y, w, h` each, with the corners at the nearest pixels. A side that would be 0 is the one
+        pixel that it begins in.
+    """
+    exact_T4 = np.asarray(boxes_T4, np.float64).reshape(-1, 4)
+    corners_T4 = np.floor(exact_T4 + 0.5)
+    start_T2, stop_T2 = corners_T4[:, :2], corners_T4[:, 2:]
+    start_T2 = np.where(stop_T2 > start_T2, start_T2, np.floor(exact_T4[:, :2]))
+    sides_T2 = np.maximum(1, stop_T2 - start_T2)
+    return np.concatenate([start_T2, sides_T2], axis=1).astype(np.int32)
+
+
 def _object_item(track: Track, name: str, first_frame: int, path: Path) -> dict[str, Any]:
     capital = track.type[:1].upper() + track.type[1:]
     steps: dict[str, Any] = {}
-    last: tuple[int, list[float]] | None = None
-    for frame, row in zip(track.frames_T.tolist(), track.boxes_T4.tolist(), strict=True):
+    last: tuple[int, list[int]] | None = None
+    frames = track.frames_T.tolist()
+    for frame, row in zip(frames, track.boxes_T4.tolist(), strict=True):
         reason = box_reason(*row)
         if reason is not None:
             raise AnnotationError(f"{path}: track {track.id}, frame {frame}: {reason}")
+    for frame, row in zip(frames, whole_pixels(track.boxes_T4).tolist(), strict=True):
         if last is not None and frame > last[0] + 1:
             steps[str(last[0] + 1 + first_frame)] = {}
         if last is None or last != (frame - 1, row):
-            x1, y1, x2, y2 = row
-            sides = {"x": x1, "y": y1, "w": x2 - x1, "h": y2 - y1}
-            whole = {key: int(side) if side.is_integer() else side for key, side in sides.items()}
-            steps[str(frame + first_frame)] = {"presenceConf": 1, "boundingBox": whole}
+            box = dict(zip("xywh", row, strict=True))
+            steps[str(frame + first_frame)] = {"presenceConf": 1, "boundingBox": box}
         last = (frame, row)
     if last is not None:
         steps[str(last[0] + 1 + first_frame)] = {}

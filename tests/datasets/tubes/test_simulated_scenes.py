@@ -109,7 +109,8 @@ def test_labels_and_windows_of_a_scene_are_its_truth(
     read = read_annotations(tmp_path)
     plan = plan_video(read, RULES, "train")
     assert plan.problems == ()
-    check(plan.clips, expected, margin=0.0 if format_ == "kpf" else 1e-6)
+    # ActEV has the nearest whole pixels, and a side is the difference of two.
+    check(plan.clips, expected, margin=0.0 if format_ == "kpf" else 1.0)
 
 
 @pytest.mark.parametrize("seed", range(2))

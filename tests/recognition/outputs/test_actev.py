@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tinyvirat.annotations.actev import read_actev
 from tinyvirat.recognition.events import Action, StreamEnd
-from tinyvirat.recognition.outputs.actev import ActevSink, file_name, whole_pixels
+from tinyvirat.recognition.outputs.actev import ActevSink, file_name
 from tinyvirat.recognition.results import Prediction
 
 from .scenes import Actor, Scene, crowd, play
@@ -186,8 +186,3 @@ def test_every_name_of_a_file_is_allowed(text: str) -> None:
 )
 def test_names_of_sources(video: str, name: str) -> None:
     assert file_name(video) == name
-
-
-def test_boxes_of_whole_pixels_have_sides() -> None:
-    boxes = ((0.0, 0.0, 0.4, 0.4), (10.5, 10.49, 20.5, 20.5))
-    assert whole_pixels(boxes).tolist() == [[0, 0, 1, 1], [11, 10, 10, 11]]

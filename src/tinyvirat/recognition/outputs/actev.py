@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TextIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tinyvirat.annotations.actev import whole_pixels
 from tinyvirat.common.files import written_beside
 from tinyvirat.recognition.events import (
     Action,
@@ -113,20 +113,6 @@ class ActevSink:
 def file_name(video: str) -> str:
     """The name of a source as the schema allows it: letters, digits, `_`, `-` and `.` only."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", base_name(video))
-
-
-def whole_pixels(boxes: tuple[tuple[float, float, float, float], ...]) -> NDArray[np.int32]:
-    """Boxes as the schema has them.
-
-    Args:
-        boxes: `x1, y1, x2, y2` each.
-
-    Returns:
-        `x, y, w, h` each, with the corners at the nearest pixels and no side of 0.
-    """
-    corners_T4 = np.floor(np.asarray(boxes, np.float64).reshape(-1, 4) + 0.5).astype(np.int32)
-    sides_T2 = np.maximum(1, corners_T4[:, 2:] - corners_T4[:, :2])
-    return np.concatenate([corners_T4[:, :2], sides_T2], axis=1)
 
 
 def _write(file: TextIO, video: str, waiting: sqlite3.Connection) -> None:
