@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tinyvirat.common.words import counted
+from tinyvirat.common.words import counted, one_line
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,10 @@ def test_a_number_has_the_right_word(number: int, text: str) -> None:
 @pytest.mark.parametrize(("number", "text"), [(0, "0 classes"), (1, "1 class"), (26, "26 classes")])
 def test_a_word_may_have_a_plural_of_its_own(number: int, text: str) -> None:
     assert counted(number, "class", "classes") == text
+
+
+def test_lines_are_short_and_printable() -> None:
+    assert one_line("a\nb\x07") == "a b "
+    assert len(one_line("x" * 99)) == 32 and one_line("x" * 99).endswith("…")
+    assert one_line("x" * 32) == "x" * 32
+    assert one_line("x\n" * 99, None) == "x " * 99

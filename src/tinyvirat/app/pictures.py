@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tinyvirat.app.found import Found, FoundTube
+from tinyvirat.common.drawing import drawable
 from tinyvirat.recognition.load import ActionRecognizer
 from tinyvirat.recognition.outputs.colours import PALETTE
-from tinyvirat.recognition.outputs.words import clock, one_line
+from tinyvirat.recognition.outputs.words import clock
 from tinyvirat.recognition.render import panels
 from tinyvirat.video import VideoWriter
 
@@ -90,7 +91,7 @@ def score_chart(found: Found, tube: FoundTube) -> str:
     times_M = tube.spans_N2.ravel()
     for colour, k in zip(PALETTE, chosen.tolist(), strict=False):
         values_M = np.repeat(tube.scores_NK[:, k], 2)
-        name = one_line(header.labels[k]).replace("$", r"\$")
+        name = drawable(header.labels[k])
         axes.plot(times_M, values_M, color=colour, linewidth=2, label=f" {name}")
         axes.axhline(header.thresholds[k], color=colour, linewidth=0.8, linestyle=(0, (4, 4)))
     axes.set_ylim(-0.02, 1.02)

@@ -1,6 +1,8 @@
-"""How what is counted is put into words."""
+"""How counts and names from elsewhere are put into words."""
 
 from __future__ import annotations
+
+LONGEST_NAME = 32
 
 
 def counted(number: int, one: str, several: str | None = None) -> str:
@@ -13,3 +15,16 @@ def counted(number: int, one: str, several: str | None = None) -> str:
     """
     name = one if number == 1 else several or one + "s"
     return f"{number:,} {name}"
+
+
+def one_line(text: str, longest: int | None = LONGEST_NAME) -> str:
+    """Text with spaces for what cannot be printed, cut off with an ellipsis where it is too long.
+
+    Args:
+        text: anything.
+        longest: characters; None for any number.
+    """
+    line = "".join(character if character.isprintable() else " " for character in text)
+    if longest is None or len(line) <= longest:
+        return line
+    return line[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"

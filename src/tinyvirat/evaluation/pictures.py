@@ -6,27 +6,19 @@ aside, so that a picture looks the same everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from math import ceil, sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from tinyvirat.common.files import written_beside
+from tinyvirat.common.drawing import INK, PALE, SECOND, drawable, figure
 from tinyvirat.evaluation.arrays import checked
 from tinyvirat.evaluation.calibration import Reliability
 from tinyvirat.evaluation.metrics import SingleLabel
 from tinyvirat.evaluation.precision import average_precisions, curve
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-DPI = 120
-INK, SECOND, PALE = "#1f5a8a", "#d08a2e", "#c8cdd2"
-LONGEST_NAME = 28
 MOST_CURVES = 60
 MOST_NUMBERED = 20
 
@@ -44,17 +36,17 @@ def confusion_picture(path: Path, result: SingleLabel) -> Path:
     shares_KK = clips_KK / np.maximum(clips_KK.sum(axis=1, keepdims=True), 1.0)
     count = len(result.classes)
     side = min(3.5 + 0.34 * count, 22.0)
-    with _figure(path, (side + 0.6, side)) as figure:
-        axes = figure.subplots()
+    with figure(path, (side + 0.6, side)) as drawn:
+        axes = drawn.subplots()
         image = axes.imshow(shares_KK, cmap="Blues", vmin=0.0, vmax=1.0, interpolation="nearest")
-        names = [_name(name) for name in result.classes]
+        names = [drawable(name) for name in result.classes]
         size = 9 if count <= 40 else 5
         axes.set_xticks(range(count), names, rotation=90, fontsize=size)
         axes.set_yticks(range(count), names, fontsize=size)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
         axes.set_title(f"top 1: {100 * result.top1:.1f} % of {result.clips} clips", fontsize=10)
-        figure.colorbar(image, ax=axes, fraction=0.04, label="share of the true class")
+        drawn.colorbar(image, ax=axes, fraction=0.04, label="share of the true class")
         if count <= MOST_NUMBERED:
             for row, column in np.argwhere(clips_KK > 0):
                 colour = "white" if shares_KK[row, column] > 0.5 else "black"
@@ -90,8 +82,8 @@ def precision_recall_picture(
     shown = order[:MOST_CURVES]
     columns = max(1, min(6, ceil(sqrt(len(shown)))))
     rows = max(1, ceil(len(shown) / columns))
-    with _figure(path, (0.6 + 1.9 * columns, 0.9 + 1.9 * rows)) as figure:
-        grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    with figure(path, (0.6 + 1.9 * columns, 0.9 + 1.9 * rows)) as drawn:
+        grid = drawn.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for axes in grid.flat[len(shown) :]:
             axes.set_axis_off()
         for place, (axes, k) in enumerate(zip(grid.flat, shown, strict=False)):
@@ -101,14 +93,14 @@ def precision_recall_picture(
             axes.axhline(base, color=PALE, linestyle="--", linewidth=1.0)
             axes.set(xlim=(0.0, 1.0), ylim=(0.0, 1.02))
             found = f"AP {100 * (precisions[k] or 0.0):.0f} %, n = {positives_K[k]}"
-            axes.set_title(f"{_name(scored.classes[k])}\n{found}", fontsize=7)
+            axes.set_title(f"{drawable(scored.classes[k])}\n{found}", fontsize=7)
             axes.tick_params(labelsize=7, labelbottom=place + columns >= len(shown))
         known = [value for value in precisions if value is not None]
         mean = f"mAP {100 * np.mean(known):.1f} %" if known else "no class has positives"
         title = f"{mean}; {len(shown)} of {len(precisions)} classes shown"
-        figure.suptitle(title, fontsize=10)
-        figure.supxlabel("recall", fontsize=9)
-        figure.supylabel("precision", fontsize=9)
+        drawn.suptitle(title, fontsize=10)
+        drawn.supxlabel("recall", fontsize=9)
+        drawn.supylabel("precision", fontsize=9)
     return path
 
 
@@ -141,8 +133,8 @@ def class_bars_picture(
         raise ValueError(f"{len(classes)} classes need as many values and counts")
     order = sorted(range(len(classes)), key=lambda k: -counts[k])
     height = 0.8 / len(series)
-    with _figure(path, (7.0, 1.2 + 0.26 * len(classes))) as figure:
-        axes = figure.subplots()
+    with figure(path, (7.0, 1.2 + 0.26 * len(classes))) as drawn:
+        axes = drawn.subplots()
         for s, (entries, colour) in enumerate(zip(series, (INK, SECOND), strict=False)):
             places = [place + (s - (len(series) - 1) / 2) * height for place in range(len(order))]
             lengths = [entries[k] or 0.0 for k in order]
@@ -151,12 +143,14 @@ def class_bars_picture(
                 entry = entries[k]
                 text = " none" if entry is None else f" {100 * entry:.0f}"
                 axes.text(entry or 0.0, place, text, va="center", fontsize=6)
-        axes.set_yticks(range(len(order)), [f"{_name(classes[k])}  ({counts[k]})" for k in order])
+        axes.set_yticks(
+            range(len(order)), [f"{drawable(classes[k])}  ({counts[k]})" for k in order]
+        )
         axes.tick_params(axis="y", labelsize=8)
         axes.invert_yaxis()
         axes.set(xlim=(0.0, 1.05), ylim=(len(order) - 0.4, -0.6), xlabel=label)
         if second is not None:
-            figure.legend(loc="outside lower center", ncols=2, fontsize=8)
+            drawn.legend(loc="outside lower center", ncols=2, fontsize=8)
     return path
 
 
@@ -177,8 +171,8 @@ def reliability_picture(
             (before, SECOND, "as the network answers, error"),
             (result, INK, "with the temperature, error"),
         ]
-    with _figure(path, (4.8, 5.6)) as figure:
-        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    with figure(path, (4.8, 5.6)) as drawn:
+        upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         upper.plot((0, 1), (0, 1), color=PALE, linestyle="--", label="as promised")
         for one, colour, words in series:
             filled = [b for b in one.bins if b.probability is not None and b.right is not None]
@@ -194,7 +188,7 @@ def reliability_picture(
             )
         upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that came true")
         upper.legend(loc="best", fontsize=8)
-        upper.set_title(_name(title), fontsize=10)
+        upper.set_title(drawable(title), fontsize=10)
         for one, colour, _ in reversed(series):
             lower.stairs(
                 [b.answers for b in one.bins],
@@ -206,29 +200,3 @@ def reliability_picture(
         lower.set_yscale("symlog", linthresh=1.0)
         lower.set(xlabel="probability", ylabel="answers")
     return path
-
-
-@contextmanager
-def _figure(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
-    """A figure of `size` inches, saved to `path` when the block succeeds."""
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"{path}: pictures are PNG files, so the name must end in .png")
-    # Figures of their own, without pyplot: no window, no global state, nothing to close.
-    from matplotlib import style
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with style.context("default"):
-        figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasAgg(figure)
-        yield figure
-        with written_beside(path) as temporary:
-            figure.savefig(temporary, dpi=DPI, bbox_inches="tight", metadata={"Software": None})
-
-
-def _name(text: str) -> str:
-    """A class name as it can be drawn: one line, not too long, and no mathematics in dollars."""
-    line = "".join(c if c.isprintable() else " " for c in text)
-    if len(line) > LONGEST_NAME:
-        line = line[: LONGEST_NAME - 1] + "\N{HORIZONTAL ELLIPSIS}"
-    return line.replace("$", r"\$")

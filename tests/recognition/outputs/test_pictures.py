@@ -24,7 +24,7 @@ from tinyvirat.recognition.outputs.keeping import Best
 from tinyvirat.recognition.outputs.strip import CAPTION, SIDE, StripDrawer, rows_picture, said_of
 from tinyvirat.recognition.outputs.strips import StripsSink
 from tinyvirat.recognition.outputs.timeline import A_PAGE, TimelineSink
-from tinyvirat.recognition.outputs.words import clock, one_line, source_name
+from tinyvirat.recognition.outputs.words import clock, source_name
 
 from ..conftest import write_model
 from .scenes import Actor, Scene, crowd, play
@@ -243,8 +243,3 @@ def test_times(seconds: float, decimals: int, text: str) -> None:
 )
 def test_no_password_is_shown(video: str, shown: str) -> None:
     assert source_name(video) == shown
-
-
-def test_lines_are_short_and_printable() -> None:
-    assert one_line("a\nb\x07") == "a b "
-    assert len(one_line("x" * 99)) == 32 and one_line("x" * 99).endswith("…")

@@ -6,8 +6,7 @@ aside, so that a picture looks the same everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,18 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyvirat.common.files import written_beside
+from tinyvirat.common.drawing import INK, PALE, SECOND, drawable, figure
 from tinyvirat.datasets.figures.actors import ActorSizes
 from tinyvirat.datasets.figures.sheet import FRAMES, Strip
 from tinyvirat.datasets.tubes.statistics import Statistics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-DPI = 120
-INK, SECOND, PALE = "#1f5a8a", "#d08a2e", "#c8cdd2"
-LONGEST_NAME = 28
 LONGEST_CAPTION = 72
 MOST_NUMBERED = 26
 SHEET_COLUMNS = 3
@@ -54,8 +49,8 @@ def contact_sheet_picture(path: Path, strips: Sequence[Strip]) -> Path:
         max(shapes[first : first + columns]) + SHEET_CAPTION
         for first in range(0, len(strips), columns)
     ]
-    with _figure(path, (SHEET_WIDTH * columns, sum(heights))) as figure:
-        grid = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights)
+    with figure(path, (SHEET_WIDTH * columns, sum(heights))) as drawn:
+        grid = drawn.subplots(len(heights), columns, squeeze=False, height_ratios=heights)
         for axes in grid.flat:
             axes.set_axis_off()
         for axes, strip, image in zip(grid.flat, strips, images, strict=False):
@@ -64,7 +59,7 @@ def contact_sheet_picture(path: Path, strips: Sequence[Strip]) -> Path:
             height, width = strip.frames_THWC.shape[1:3]
             labels = ", ".join(strip.record.labels) or "no label"
             caption = f"{width}x{height}, {strip.record.length} frames: {labels}"
-            axes.set_title(_name(caption, LONGEST_CAPTION), fontsize=8, loc="left", pad=2)
+            axes.set_title(drawable(caption, LONGEST_CAPTION), fontsize=8, loc="left", pad=2)
     return path
 
 
@@ -81,8 +76,8 @@ def actor_ratio_picture(path: Path, actors: ActorSizes) -> Path:
     # Whole decades, so that two data sets can be laid side by side.
     low, high = np.floor(np.log10(percent_N.min())), np.floor(np.log10(percent_N.max())) + 1.0
     edges = np.logspace(low, high, 1 + round(BINS_A_DECADE * float(high - low)))
-    with _figure(path, (6.0, 3.6)) as figure:
-        axes = figure.subplots()
+    with figure(path, (6.0, 3.6)) as drawn:
+        axes = drawn.subplots()
         axes.hist(percent_N, edges.tolist(), color=INK, edgecolor="white", linewidth=0.5)
         mean = float(percent_N.mean())
         axes.axvline(mean, color=SECOND, linewidth=1.6)
@@ -108,8 +103,8 @@ def actor_size_picture(path: Path, actors: ActorSizes) -> Path:
     frame_N = np.array([one.frame_side for one in actors.sizes])
     actor_N = np.array([one.side for one in actors.sizes])
     spread_N = np.exp(np.random.default_rng(0).uniform(-0.03, 0.03, len(frame_N)))
-    with _figure(path, (6.0, 4.6)) as figure:
-        axes = figure.subplots()
+    with figure(path, (6.0, 4.6)) as drawn:
+        axes = drawn.subplots()
         size, alpha = (7.0, 0.35) if len(actor_N) > MANY else (18.0, 0.9)
         axes.scatter(frame_N * spread_N, actor_N, size, INK, alpha=alpha, linewidths=0)
         across = (float(frame_N.min()) / 1.5, float(frame_N.max()) * 1.5)
@@ -134,9 +129,9 @@ def samples_picture(path: Path, counted: Statistics) -> Path:
     """
     classes = sorted(counted.by_class, key=lambda one: (-one.clips, one.label))
     height = max(3.0, 1.0 + 0.24 * len(classes))
-    with _figure(path, (10.0, height)) as figure:
-        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-        names = [_name(one.label) for one in classes]
+    with figure(path, (10.0, height)) as drawn:
+        left, right = drawn.subplots(1, 2, width_ratios=(3, 2))
+        names = [drawable(one.label) for one in classes]
         _bars(left, names, [one.clips for one in classes])
         left.set_title(f"{counted.clips} clips, {counted.classes} classes", fontsize=10)
         _bars(right, counted.bins, counted.clips_by_bin)
@@ -159,15 +154,15 @@ def together_picture(path: Path, counted: Statistics) -> Path:
     np.fill_diagonal(shares_KK, np.nan)
     count = len(clips_KK)
     side = min(3.5 + 0.34 * count, 22.0)
-    with _figure(path, (side + 0.6, side)) as figure:
-        axes = figure.subplots()
+    with figure(path, (side + 0.6, side)) as drawn:
+        axes = drawn.subplots()
         axes.set_facecolor("#eceef0")
         image = axes.imshow(shares_KK, cmap="Blues", vmin=0.0, vmax=1.0, interpolation="nearest")
-        names = [_name(one.label) for one in counted.by_class]
+        names = [drawable(one.label) for one in counted.by_class]
         size = 9 if count <= 40 else 5
         axes.set_xticks(range(count), names, rotation=90, fontsize=size)
         axes.set_yticks(range(count), names, fontsize=size)
-        figure.colorbar(image, ax=axes, fraction=0.04, label="share of the row's clips")
+        drawn.colorbar(image, ax=axes, fraction=0.04, label="share of the row's clips")
         axes.set_title("clips that show both classes; on the diagonal, the class", fontsize=10)
         if count <= MOST_NUMBERED:
             for row, column in np.argwhere(clips_KK > 0):
@@ -239,27 +234,3 @@ def _plain_ticks(axes: Axes, x: tuple[float, float], y: tuple[float, float]) -> 
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(NullFormatter())
         axis.set_minor_locator(NullLocator())
-
-
-@contextmanager
-def _figure(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
-    """A figure of `size` inches, saved to `path` when the block succeeds."""
-    # Figures of their own, without pyplot: no window, no global state, nothing to close.
-    from matplotlib import style
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with style.context("default"):
-        figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasAgg(figure)
-        yield figure
-        with written_beside(path) as temporary:
-            figure.savefig(temporary, dpi=DPI, bbox_inches="tight", metadata={"Software": None})
-
-
-def _name(text: str, longest: int = LONGEST_NAME) -> str:
-    """Text as it can be drawn: one line, not too long, and no mathematics in dollars."""
-    line = "".join(c if c.isprintable() else " " for c in text)
-    if len(line) > longest:
-        line = line[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"
-    return line.replace("$", r"\$")

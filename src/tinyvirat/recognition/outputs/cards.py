@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
+from tinyvirat.common.words import one_line
 from tinyvirat.recognition.events import Action, TubeEnd
 from tinyvirat.recognition.outputs.collecting import TubeRow, lanes_of
 from tinyvirat.recognition.outputs.colours import OTHER
-from tinyvirat.recognition.outputs.words import clock, one_line
+from tinyvirat.recognition.outputs.words import clock
 from tinyvirat.recognition.proposals.records import UNKNOWN
 
 MOST_CHIPS = 40

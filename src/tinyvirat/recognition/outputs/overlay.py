@@ -7,10 +7,11 @@ from math import ceil
 import cv2
 import numpy as np
 
+from tinyvirat.common.words import one_line
 from tinyvirat.recognition.events import AnsweredBox, AnsweredFrame
 from tinyvirat.recognition.outputs.colours import BRIGHT, RGB
 from tinyvirat.recognition.outputs.lettering import Picture, line_height, line_sprite, stamp
-from tinyvirat.recognition.outputs.words import clock, one_line
+from tinyvirat.recognition.outputs.words import clock
 from tinyvirat.recognition.proposals.records import UNKNOWN
 
 Corners = tuple[int, int, int, int]

@@ -18,12 +18,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tinyvirat import __version__
-from tinyvirat.common.words import counted
+from tinyvirat.common.words import counted, one_line
 from tinyvirat.recognition.events import StreamEnd, StreamHeader
 from tinyvirat.recognition.outputs.cards import Shown, card, timeline
 from tinyvirat.recognition.outputs.collecting import TubeRow, seconds_of_labels
 from tinyvirat.recognition.outputs.colours import colours_of
-from tinyvirat.recognition.outputs.words import base_name, clock, one_line, source_name
+from tinyvirat.recognition.outputs.words import base_name, clock, source_name
 
 LARGEST_EMBEDDED = 32 * 2**20
 """Bytes of a video that is put into the page; larger ones stay beside it."""

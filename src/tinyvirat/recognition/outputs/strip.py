@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from tinyvirat.common.words import one_line
 from tinyvirat.recognition.events import TubeEnd
 from tinyvirat.recognition.outputs.lettering import Picture, font_of
-from tinyvirat.recognition.outputs.words import clock, one_line
+from tinyvirat.recognition.outputs.words import clock
 from tinyvirat.recognition.proposals.records import UNKNOWN
 
 if TYPE_CHECKING:

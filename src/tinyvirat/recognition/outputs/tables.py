@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from tinyvirat.common.words import one_line
 from tinyvirat.recognition.events import Action, Event, StreamEnd, StreamHeader, TubeEnd
 from tinyvirat.recognition.outputs.files import GrowingFile
 
@@ -127,5 +128,5 @@ def text_cell(text: str) -> str:
         The text with control characters made spaces, and an apostrophe before it where the first
         character that is no space could begin a formula.
     """
-    line = "".join(character if character.isprintable() else " " for character in text)
+    line = one_line(text, None)
     return "'" + line if line.lstrip().startswith(FORMULA) else line

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyvirat.common.files import written_beside
-from tinyvirat.common.words import counted
+from tinyvirat.common.drawing import drawable, figure
+from tinyvirat.common.words import counted, one_line
 from tinyvirat.recognition.events import AnsweredFrame, Event, StreamEnd, StreamHeader
 from tinyvirat.recognition.outputs.collecting import (
     Collected,
@@ -17,7 +17,7 @@ from tinyvirat.recognition.outputs.collecting import (
 )
 from tinyvirat.recognition.outputs.colours import OTHER, PALETTE, colours_of
 from tinyvirat.recognition.outputs.files import writing
-from tinyvirat.recognition.outputs.words import base_name, clock, one_line
+from tinyvirat.recognition.outputs.words import base_name, clock
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ A_PAGE = 100
 DPI = 110
 ROW, WIDTH = 0.155, 11.0  # inches
 LIFE, SECOND = "#cdd3d9", "#4a535c"
-LONGEST_CAPTION = 70
+LONGEST_CAPTION, LONGEST_LABEL = 70, 32
 
 
 class TimelineSink:
@@ -97,16 +97,11 @@ def draw_timeline(
         title: shown above.
         stop: where the time axis ends, seconds.
     """
-    # Figures of their own, without pyplot: no window, no global state, nothing to close.
-    from matplotlib import style
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    with style.context("default"):
-        figure = Figure((WIDTH, 1.3 + ROW * max(6, len(rows))), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.subplots()
+    size = (WIDTH, 1.3 + ROW * max(6, len(rows)))
+    with figure(path, size, dpi=DPI, tight=False) as drawn:
+        axes = drawn.subplots()
         for place, row in enumerate(rows):
             _draw_row(axes, place, row, colours)
         if not rows:
@@ -122,10 +117,8 @@ def draw_timeline(
         axes.set_axisbelow(True)
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
-        axes.set_title(_plain(title), fontsize=10, loc="left")
+        axes.set_title(drawable(title, None), fontsize=10, loc="left")
         _legend(axes, rows, colours)
-        with written_beside(path) as temporary:
-            figure.savefig(temporary, dpi=DPI, metadata={"Software": None})
 
 
 def _draw_row(axes: Axes, place: int, row: TubeRow, colours: dict[str, str]) -> None:
@@ -146,7 +139,7 @@ def _legend(axes: Axes, rows: list[TubeRow], colours: dict[str, str]) -> None:
 
     held = {action.label for row in rows for action in row.actions}
     named = [label for label in list(colours)[: len(PALETTE)] if label in held]
-    handles = [Patch(color=colours[label], label=_plain(one_line(label))) for label in named]
+    handles = [Patch(color=colours[label], label=drawable(label, LONGEST_LABEL)) for label in named]
     rare = len([label for label in held if colours[label] == OTHER])
     if rare:
         handles.append(Patch(color=OTHER, label=counted(rare, "rarer label")))
@@ -154,8 +147,3 @@ def _legend(axes: Axes, rows: list[TubeRow], colours: dict[str, str]) -> None:
     axes.figure.legend(
         handles=handles, loc="outside lower left", ncols=4, fontsize=8, frameon=False
     )
-
-
-def _plain(text: str) -> str:
-    """Text in which dollars are no mathematics."""
-    return text.replace("$", r"\$")

@@ -1,10 +1,8 @@
-"""How times and names are written in pictures and pages."""
+"""How times and sources are written in pictures and pages."""
 
 from __future__ import annotations
 
 import re
-
-LONGEST_NAME = 32
 
 _CREDENTIALS = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/@\s]*@")
 
@@ -17,12 +15,6 @@ def clock(seconds: float, decimals: int = 1) -> str:
     hours, minute = divmod(minutes, 60)
     tail = f".{part:0{decimals}d}" if decimals else ""
     return (f"{hours}:" if hours else "") + f"{minute:02d}:{second:02d}{tail}"
-
-
-def one_line(text: str, longest: int = LONGEST_NAME) -> str:
-    """Text of one line that is not too long."""
-    line = "".join(character if character.isprintable() else " " for character in text)
-    return line if len(line) <= longest else line[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def source_name(video: str) -> str:
