@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 
 from tinyvirat.common.errors import TinyviratError
+from tinyvirat.common.ranges import within
 
 PERSON_ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -49,6 +51,9 @@ TALLEST_PART = 0.7  # of the frame's height
 
 class SimulationError(TinyviratError):
     """A scene that cannot be rendered as asked."""
+
+
+_between = partial(within, SimulationError)
 
 
 @dataclass(frozen=True)
@@ -160,11 +165,6 @@ class SceneConfig:
         if self.cast:
             return len(self.cast) + self.cast.count("Talking")
         return self.people + self.vehicles
-
-
-def _between(name: str, value: float | Fraction, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise SimulationError(f"{name}={value}: it must be from {low} to {high}")
 
 
 def as_plain(config: SceneConfig) -> dict[str, object]:

@@ -10,12 +10,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.plain import PlainDataError, from_plain, to_plain
+from tinyvirat.common.ranges import within
 from tinyvirat.common.strict_yaml import YamlError, parse
 
 LARGEST_RULES = 1 << 16
@@ -34,6 +36,8 @@ VERSIONS = {
     "splits": "1",
 }
 """The version of each rule."""
+
+_between = partial(within, ValueError)
 
 
 class RulesError(TinyviratError):
@@ -138,8 +142,7 @@ class CropRule:
     smooth: int = 15
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.context <= 10.0:
-            raise ValueError(f"context is {self.context}; it must be from 0 to 10")
+        _between("context", self.context, 0, 10)
         _between("smooth", self.smooth, 1, LONGEST)
 
 
@@ -198,8 +201,7 @@ class SplitRule:
     val_share: float = 0.4
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.val_share <= 1.0:
-            raise ValueError(f"val_share is {self.val_share}; it must be from 0 to 1")
+        _between("val_share", self.val_share, 0, 1)
         if self.list is not None and (self.train or self.val or self.test):
             raise ValueError("either list, or train, val and test; not both")
 
@@ -299,8 +301,3 @@ def _override(data: dict[str, Any], text: str) -> None:
     if not isinstance(group, dict):
         raise RulesError(f"--set {text!r}: {rule!r} holds {group!r}, which has no names")
     group[key] = parsed
-
-
-def _between(name: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise ValueError(f"{name} is {value}; it must be from {low} to {high}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyvirat.common.ranges import within
 from tinyvirat.recognition.proposals.records import ProposalError
 
 
@@ -155,5 +156,4 @@ def check(name: str, value: float, low: float, high: float) -> None:
     Raises:
         ProposalError: it is not, or it is not finite.
     """
-    if not (math.isfinite(value) and low <= value <= high):
-        raise ProposalError(f"{name} is {value}; it must be from {low:g} to {high:g}")
+    within(ProposalError, name, value, low, high)

@@ -25,6 +25,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
+from tinyvirat.common.ranges import within
 from tinyvirat.recognition.stream.ahead import QUIET_S, Ahead, Pause, room_for
 from tinyvirat.recognition.stream.connection import (
     Connection,
@@ -66,8 +67,7 @@ class SourceSettings:
         seconds = (self.timeouts.open, self.timeouts.read, self.first_wait, self.longest_wait)
         if not all(math.isfinite(one) and 0.0 < one <= 3600.0 for one in seconds):
             raise StreamError(f"time-outs and waits are {seconds}; each must be from 0 to 3600 s")
-        if not 0 <= self.tries <= 1_000_000:
-            raise StreamError(f"tries is {self.tries}; it must be from 0 to 1000000")
+        within(StreamError, "tries", self.tries, 0, 1_000_000)
 
     @property
     def longest_silence(self) -> float:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
+from functools import partial
 
 from tinyvirat.common.errors import TinyviratError
+from tinyvirat.common.ranges import within
 from tinyvirat.datasets.tubes.rules import CropRule
 from tinyvirat.recognition.proposals.settings import MotionSettings, TrackingSettings
 
 
 class StreamError(TinyviratError):
     """A source, or a way of reading it, that cannot be used."""
+
+
+_between = partial(within, StreamError)
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,3 @@ class StreamSettings:
             _between("patience", self.patience, 0.0, 3600.0)
         if self.smooth not in range(1, 100, 2):
             raise StreamError(f"smooth is {self.smooth}; it must be an odd number from 1 to 99")
-
-
-def _between(name: str, value: float, low: float, high: float) -> None:
-    if not (math.isfinite(value) and low <= value <= high):
-        raise StreamError(f"{name} is {value}; it must be from {low:g} to {high:g}")
