@@ -2,6 +2,7 @@
 
     python benchmarks/tube_recall.py VIDEO ANNOTATIONS [--clip NAME] [--out FOLDER]
     python benchmarks/tube_recall.py --simulated [--seeds 4] [--out FOLDER]
+    python benchmarks/tube_recall.py VIDEO --people benchmarks/vtest_people.csv
 
 ANNOTATIONS is a file or folder of VIRAT, KPF or ActEV annotations. `--simulated` renders scenes
 with known truth (people of 12 to 60 px, one seed a scene, the camera of every second one shakes);
@@ -10,9 +11,14 @@ they are drawings, and no evidence about real footage. Prints a Markdown table a
 moving is to get farther than one's own size in two seconds; tracks and tubes agree where half of
 their frames do, at an intersection over union of 0.5. Speed is that of the proposals alone, without
 decoding, on one thread, by the processor's time.
+
+`--people` is a table of the places (frame, x, y) of everybody to be seen in some frames, marked
+by eye, with those who stand or are half hidden. Prints how many of them are in a box, and how many
+boxes hold nobody.
 """
 
 import argparse
+import csv
 import json
 import os
 import tempfile
@@ -93,6 +99,30 @@ def simulated(seeds: int, folder: Path) -> Iterable[Row]:
         yield measured(f"simulated {seed}, shaking {jitter:g} px", truth.video, truth.tracks)
 
 
+def people_in_tubes(video: Path, people: Path) -> str:
+    """Who of those marked in some frames is in a box of these frames, in words."""
+    marked: dict[int, list[tuple[float, float]]] = {}
+    with people.open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            marked.setdefault(int(row["frame"]), []).append((float(row["x"]), float(row["y"])))
+    with open_video(video, threads=1) as reader:
+        found, _, _ = proposed(reader)
+    inside = boxes = empty = 0
+    for frame in (frame for frame in found if frame.index in marked):
+        within = [
+            [b.box[0] <= x <= b.box[2] and b.box[1] <= y <= b.box[3] for b in frame.boxes]
+            for x, y in marked[frame.index]
+        ]
+        inside += sum(map(any, within))
+        boxes += len(frame.boxes)
+        empty += sum(not any(column) for column in zip(*within, strict=True))
+    people_seen = sum(map(len, marked.values()))
+    return (
+        f"{inside} of {people_seen} people in {len(marked)} frames of {video.name} are in a tube; "
+        f"{empty} of {boxes} boxes hold nobody"
+    )
+
+
 def table(rows: Iterable[Row]) -> str:
     """The rows in Markdown."""
     lines = [
@@ -119,13 +149,17 @@ def main() -> None:
     parser.add_argument("video", type=Path, nargs="?")
     parser.add_argument("annotations", type=Path, nargs="?")
     parser.add_argument("--clip")
+    parser.add_argument("--people", type=Path)
     parser.add_argument("--simulated", action="store_true")
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    if not given.simulated and (given.video is None or given.annotations is None):
-        parser.error("give VIDEO and ANNOTATIONS, or --simulated")
     cv2.setNumThreads(1)
+    if given.people is not None and given.video is not None:
+        print(people_in_tubes(given.video, given.people))
+        return
+    if not given.simulated and (given.video is None or given.annotations is None):
+        parser.error("give VIDEO and ANNOTATIONS, VIDEO and --people, or --simulated")
     out = given.out or Path(tempfile.mkdtemp(prefix="tube_recall-"))
     if given.simulated:
         rows = list(simulated(given.seeds, out))

@@ -30,6 +30,8 @@ class Actor:
         sure: the sum over those of the part of its pixels that cannot be a shadow's.
         steady: the part of the time it is seen, of late.
         apart: frames for which its pieces have been too far from each other.
+        clear: the place of the last frame in which it did not lie upon another.
+        parted: it came off somebody confirmed.
         confirmed: it is an actor.
         trail: where it was a few times a second, of late, before it was confirmed.
     """
@@ -46,6 +48,8 @@ class Actor:
     sure: float = 0.0
     steady: float = 1.0
     apart: int = 0
+    clear: int = 0
+    parted: bool = False
     confirmed: bool = False
     trail: deque[BoxArray] = field(default_factory=deque)
 

@@ -9,9 +9,12 @@ expects each of them:
 - A piece that several actors claim is shared. Each of them keeps its size, takes the edges that are
   clear of the others, and goes on as expected where there are none.
 - What is nobody's is grouped, offered to actors that are missed nearby, and else somebody new.
-- What was taken for one may come apart (`parting`), and two that always go together may be one.
+- What was taken for one may come apart (`_parting`), and two that always go together may be one.
+- Two who lie upon each other for long are one box with two names. One of them is then taken for
+  missed, and finds itself in who came off meanwhile, or ends.
 - Somebody new is confirmed when it was seen for a while and has gone somewhere on a straight way
-  (`Follower.judge` below): trees, flags and reflections move on the spot, or come and go.
+  (`Follower._judge` below): trees, flags and reflections move on the spot, or come and go. Who
+  comes off somebody confirmed and is about as high need only stir.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from tinyvirat.recognition.proposals.boxes import (
     grown,
     hull,
     intersections,
+    ious,
     matched,
     separation,
 )
@@ -43,6 +47,13 @@ APART_S = 0.3
 """Seconds for which the pieces of a confirmed actor must stay apart before they are two."""
 JOINED_S = 1.0
 """Seconds for which two must go together before they are one."""
+UPON_S, UPON = 0.6, 0.6
+"""Seconds for which two must have the same pieces, and the intersection over union of their boxes,
+before one of them is taken for missed."""
+AS_HIGH = 0.6
+"""Of the height of who they come off: who is as high is somebody as well, and no shadow or limb."""
+PARTED_S, STIR = 0.5, 0.1
+"""Seconds that these must be seen, and parts of their own size that they must go."""
 SPECK = 0.15
 """Of an actor's largest piece: what is smaller and lies apart says nothing of where it is."""
 LARGE = 0.25
@@ -94,6 +105,8 @@ class Follower:
         self._life = frames_of(settings.keeping.minimum_life, fps, 2)
         self._young_gap = frames_of(YOUNG_GAP_S, fps, 2)
         self._apart = frames_of(APART_S, fps, 2)
+        self._upon = frames_of(UPON_S, fps, 3)
+        self._parted_life = frames_of(PARTED_S, fps, 3)
         self._joined = frames_of(JOINED_S, fps, 3)
         self._step = frames_of(TRAIL_S, fps, 1)
         self._beside: dict[tuple[int, int], tuple[int, BoxArray]] = {}
@@ -107,15 +120,17 @@ class Follower:
         claims_NM = self._claims(pieces.boxes_N4)
         shared_N = claims_NM.sum(1) > 1
         found = _grouped(pieces.boxes_N4[~claims_NM.any(1)])
-        missed = []
+        doubled, missed, parted = self._doubled(claims_NM), [], []
         for actor, mine_N in zip(self.actors, claims_NM.T, strict=True):
-            if not mine_N.any():
+            if not mine_N.any() or actor.number in doubled:
                 missed.append(actor)
             elif not (mine_N & shared_N).any():
-                found += self._see_alone(actor, pieces, mine_N)
+                others = self._see_alone(actor, pieces, mine_N)
+                found += others
+                parted += [box_4 for box_4 in others if _came_off(actor, box_4)]
             elif not self._see_shared(actor, pieces, mine_N):
                 missed.append(actor)
-        self._begin(self._find_again(missed, found))
+        self._begin(self._find_again(missed, found), parted)
         self._end()
         self._join()
         seen = [actor for actor in self.actors if actor.last == self.place]
@@ -142,6 +157,25 @@ class Follower:
         for n in np.flatnonzero(claims_NM.sum(1) > 1):
             self._settle(claims_NM[n])
         return claims_NM
+
+    def _doubled(self, claims_NM: Flags) -> set[int]:
+        """Who has lain upon somebody confirmed for so long that they are missed since."""
+        gone: set[int] = set()
+        for m, actor in enumerate(self.actors):
+            upon = actor.confirmed and any(
+                other.confirmed
+                and other.number not in gone
+                and claims_NM[:, m].any()
+                and np.array_equal(claims_NM[:, m], claims_NM[:, n])
+                and ious(actor.box_4[None], other.box_4[None])[0, 0] >= UPON
+                for n, other in enumerate(self.actors[:m])
+            )
+            if not upon:
+                actor.clear = self.place
+            elif self.place - actor.clear >= self._upon:
+                actor.last = min(actor.last, actor.clear)
+                gone.add(actor.number)
+        return gone
 
     def _settle(self, claims_M: Flags) -> None:
         """Only the confirmed share a piece; of others the one seen most has it to itself."""
@@ -266,13 +300,20 @@ class Follower:
             return 0.0
         return float(2.0 - away / reach - 0.2 * np.log(ratio))
 
-    def _begin(self, found: Sequence[BoxArray]) -> None:
-        """Follows somebody new, the largest first while there is room."""
+    def _begin(self, found: Sequence[BoxArray], parted: Sequence[BoxArray]) -> None:
+        """Follows somebody new, the largest first while there is room.
+
+        Args:
+            found: the boxes of those who are new.
+            parted: those of them who have come off somebody confirmed.
+        """
         for box_4 in sorted(found, key=lambda box_4: -areas(box_4[None])[0]):
             width, height = box_4[2:] - box_4[:2]
             fits = height >= self._smallest and width <= WIDEST * height
             if fits and len(self.actors) < MOST_ACTORS:
-                self.actors.append(Actor.new(self._next, self.place, box_4, self._fps))
+                new = Actor.new(self._next, self.place, box_4, self._fps)
+                new.parted = any(box_4 is one for one in parted)
+                self.actors.append(new)
                 self._next += 1
 
     def _end(self) -> None:
@@ -324,6 +365,9 @@ class Follower:
             if len(actor.trail) > TRAIL:
                 actor.trail.popleft()
         side = float((actor.box_4[2:] - actor.box_4[:2]).max())
+        if actor.parted and life >= self._parted_life and actor.seen >= SEEN * life:
+            actor.confirmed = travelled(actor.trail[0], actor.box_4) >= STIR * side
+            return
         enough = max(self._travel * side, LEAST_TRAVEL * self._smallest)
         actor.confirmed = (
             life >= self._life
@@ -334,6 +378,13 @@ class Follower:
             and travelled(actor.trail[0], actor.box_4) >= enough
             and straightness([*actor.trail, actor.box_4]) >= STRAIGHT
         )
+
+
+def _came_off(actor: Actor, box_4: BoxArray) -> bool:
+    """Whether what has come off a confirmed actor is somebody as well: upright, and as high."""
+    width, height = box_4[2:] - box_4[:2]
+    high = actor.box_4[3] - actor.box_4[1]
+    return bool(actor.confirmed and height >= AS_HIGH * high and height > width)
 
 
 def _clear_edges(
