@@ -1,8 +1,9 @@
-"""Makes the shipped recogniser of interactions of the runs of `interactions.sh`: thresholds, card.
+"""Makes a shipped recogniser of interactions of the runs of `interactions.sh`: thresholds, card.
 
-    python benchmarks/ship_interactions.py OUT FOLDER [ALARMS]
+    python benchmarks/ship_interactions.py OUT FOLDER [ALARMS] [--kind light]
 
-OUT is the folder of those runs; FOLDER gets `weights.safetensors` in float16, `model.json`,
+OUT is the folder of those runs, of which the large ones (`bicubic`) or the light ones are taken;
+FOLDER has the model's name and gets `weights.safetensors` in float16, `model.json`,
 `CARD.md` and `scores.json`. ALARMS is the folder that `tinyvirat recognize WALKERS --model FOLDER
 --out ALARMS` wrote about a video in which people only walk; without it, the card says that nobody
 looked.
@@ -12,10 +13,11 @@ come from all of these answers; the scores on the card do not: what one set's cl
 was set on the other's.
 """
 
+import argparse
 import json
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,12 +35,18 @@ from tinyvirat.models.saved import ModelSpec, load_model, save_model
 from tinyvirat.training.journal import environment
 
 WAYS = ("set1_to_set2", "set2_to_set1")
-KIND = "bicubic"
 RATE = 0.01
 """The part of the clips without an interaction that may get past its threshold."""
 LEAST = 0.3
 """No threshold is lower: the clips without an interaction here are easier than a street."""
 CARD = Path(__file__).with_name("interactions_card.md")
+TAUGHT = """ It learnt from the large model, which saw the same clips, as well as from their labels
+(logits, features and attention)."""
+TITLES = {
+    "bicubic": ("what people do to each other, at 28 pixels", 112, ""),
+    "light": ("the same at a quarter of the cost", 56, TAUGHT),
+}
+"""What each model's card is called, the side of what I3D is given, and how it learnt."""
 
 
 @dataclass(frozen=True)
@@ -55,29 +63,30 @@ class Score:
         return f"| {self.what} | {one.point * 100:.1f}{spread} | {self.clips} |"
 
 
-def main(out: Path, folder: Path, alarms: Path | None) -> None:
+def main(out: Path, folder: Path, alarms: Path | None, kind: str) -> None:
     """Writes the model, and what is known about it."""
     answers = {
-        way: read_predictions(out / way / KIND / "evaluation" / "predictions.jsonl") for way in WAYS
+        way: read_predictions(out / way / kind / "evaluation" / "predictions.jsonl") for way in WAYS
     }
-    spec = load_model(out / "both" / KIND / "model").spec
+    run = out / "both" / kind
+    model = load_model(run / "model")
     thresholds = few_false_alarms(pooled(tuple(answers.values())), RATE, least=LEAST)
     manifest = read_manifest(out / "data" / "both.jsonl")
     spec = replace(
-        spec,
-        name="interactions",
-        origin=f"UT-Interaction, both sets; I3D from Kinetics-400; commit {commit(out)}",
+        model.spec,
+        name=folder.name,
+        origin=f"UT-Interaction, both sets; I3D from Kinetics-400; commit {commit(run)}",
         thresholds=thresholds.probabilities,
         tuned_on=tuple(dict.fromkeys(record.source for record in manifest.records)),
     )
-    model = replace(load_model(out / "both" / KIND / "model"), spec=spec)
-    save_model(folder, model, dtype=torch.float16)
+    save_model(folder, replace(model, spec=spec), dtype=torch.float16)
     scores = [score for way in WAYS for score in scored(way, answers)]
     shown = replace(manifest, records=tuple(r for r in manifest.records if r.labels))
     seen = predict(Inference(load_model(folder), device="cpu", precision="float32"), shown, "train")
     here = environment()
-    facts = {
-        "commit": commit(out),
+    facts: dict[str, Any] = {
+        "commit": commit(run),
+        **cost(run),
         "thresholds": dict(zip(spec.labels, spec.thresholds, strict=True)),
         "on_its_own_training_clips": own(spec, seen),
         "scores": [{"what": s.what, "clips": s.clips, **vars(s.interval)} for s in scores],
@@ -85,7 +94,7 @@ def main(out: Path, folder: Path, alarms: Path | None) -> None:
         **{name: here[name] for name in ("time", "python", "torch", "processor")},
     }
     write_text(folder / "scores.json", json.dumps(facts, indent=1) + "\n")
-    write_text(folder / "CARD.md", card(facts, scores, folder))
+    write_text(folder / "CARD.md", card(facts, scores, folder, kind))
 
 
 def pooled(parts: tuple[Predictions, ...]) -> TuningSet:
@@ -174,13 +183,19 @@ def walkers(alarms: Path) -> dict[str, object]:
     }
 
 
-def commit(out: Path) -> str:
+def commit(run: Path) -> str:
     """Of the code that trained the model."""
-    starts = json.loads((out / "both" / KIND / "environment.json").read_text(encoding="utf-8"))
+    starts = json.loads((run / "environment.json").read_text(encoding="utf-8"))
     return str(starts[-1]["commit"])
 
 
-def card(facts: dict[str, object], scores: list[Score], folder: Path) -> str:
+def cost(run: Path) -> dict[str, float]:
+    """Parameters, and GMAC of a window."""
+    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    return {name: summary[name] for name in ("parameters", "gmac")}
+
+
+def card(facts: dict[str, Any], scores: list[Score], folder: Path, kind: str) -> str:
     """The card's text, with its figures."""
     alarms = facts["walkers"]
     told = "Nobody has looked yet."
@@ -191,8 +206,13 @@ def card(facts: dict[str, object], scores: list[Score], folder: Path) -> str:
             f"{alarms['tubes_with_false_alarms']} tubes ({', '.join(alarms['labels']) or 'none'})."
         )
     thresholds = facts["thresholds"]
-    assert isinstance(thresholds, dict)
+    title, side, taught = TITLES[kind]
     return CARD.read_text(encoding="utf-8").format(
+        title=f"{folder.name}: {title}",
+        side=side,
+        taught=taught,
+        parameters=f"{facts['parameters'] / 1e6:.1f}",
+        gmac=f"{facts['gmac']:.1f}",
         commit=facts["commit"],
         megabytes=f"{(folder / 'weights.safetensors').stat().st_size / 1e6:.1f}",
         thresholds=", ".join(f"{label} {value:.3f}" for label, value in thresholds.items()),
@@ -205,4 +225,9 @@ def card(facts: dict[str, object], scores: list[Score], folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]) if len(sys.argv) > 3 else None)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("alarms", type=Path, nargs="?")
+    parser.add_argument("--kind", choices=tuple(TITLES), default="bicubic")
+    main(**vars(parser.parse_args()))

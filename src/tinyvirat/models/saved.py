@@ -122,8 +122,8 @@ def model_folder(name: str) -> Path:
     """The folder of a model: a model's own, a run's, one that ships, or one of the fetched weights.
 
     Args:
-        name: a folder with `model.json`, a run's folder, `interactions` (the model that ships), or
-            a name from `tinyvirat weights`.
+        name: a folder with `model.json`, a run's folder, a model that ships (`interactions`,
+            `interactions-light`), or a name from `tinyvirat weights`.
 
     Raises:
         ModelError: nothing of that name, with what there is.
@@ -134,11 +134,16 @@ def model_folder(name: str) -> Path:
             return folder
     there = sorted(path.parent.name for path in fetched.glob(f"*/{DESCRIPTION}"))
     raise ModelError(
-        f"{name}: neither a folder with {DESCRIPTION}, nor a finished run, nor the model that "
-        f"ships ({DEFAULT_MODEL}), nor fetched weights "
+        f"{name}: neither a folder with {DESCRIPTION}, nor a finished run, nor a model that ships "
+        f"({', '.join(shipped_models())}), nor fetched weights "
         f"(fetched: {', '.join(there) or 'none'}); fetch I3D with "
         "`tinyvirat weights fetch i3d-kinetics400`, or train a model with `tinyvirat train`"
     )
+
+
+def shipped_models() -> tuple[str, ...]:
+    """The names of the models that come with the package."""
+    return tuple(sorted(path.parent.name for path in SHIPPED.glob(f"*/{DESCRIPTION}")))
 
 
 def save_model(folder: Path, model: Model, *, dtype: torch.dtype | None = None) -> None:
