@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,13 +10,10 @@ from hypothesis import strategies as st
 from tinyvirat.evaluation.errors import EvaluationError
 from tinyvirat.evaluation.metrics import multi_label
 from tinyvirat.evaluation.thresholds import (
-    Thresholds,
     TuningSet,
     at_half,
     at_probability,
     few_false_alarms,
-    thresholds_from_dict,
-    thresholds_to_dict,
     tuned,
 )
 
@@ -117,39 +112,6 @@ def test_probabilities_become_logits() -> None:
     assert at_probability(0.9, ("walk",)).probabilities == pytest.approx((0.9,))
     with pytest.raises(ValueError, match="strictly between"):
         at_probability(1.0, ("walk",))
-
-
-class TestAsData:
-    GOOD = Thresholds("tuned", ("walk", "run"), (0.25, -1.5), ("video 1",), ("run",))
-
-    def test_there_and_back(self) -> None:
-        text = json.dumps(thresholds_to_dict(self.GOOD))
-        assert thresholds_from_dict(json.loads(text), where="m.json") == self.GOOD
-
-    @pytest.mark.parametrize(
-        ("key", "value", "word"),
-        [
-            ("name", 3, "name 3"),
-            ("logits", [0.25], "1 thresholds for 2 classes"),
-            ("logits", [0.25, float("nan")], "finite"),
-            ("logits", [0.25, True], "finite"),
-            ("logits", [0.25, 10**400], "finite"),
-            ("classes", "walk", "classes must be a list of texts"),
-            ("tuned_on", [1], "tuned_on must be a list of texts"),
-        ],
-    )
-    def test_what_is_wrong_is_named(self, key: str, value: object, word: str) -> None:
-        data = {**thresholds_to_dict(self.GOOD), key: value}
-        with pytest.raises(EvaluationError, match=f"m.json.*{word}"):
-            thresholds_from_dict(data, where="m.json")
-
-    @pytest.mark.parametrize("data", [None, [], {}, {"name": "x"}])
-    def test_missing_and_unknown_keys(self, data: object) -> None:
-        with pytest.raises(EvaluationError, match="and no other"):
-            thresholds_from_dict(data, where="m.json")
-        with pytest.raises(EvaluationError, match="and no other"):
-            more = {**thresholds_to_dict(self.GOOD), "extra": 1}
-            thresholds_from_dict(more, where="m.json")
 
 
 @given(

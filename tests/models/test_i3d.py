@@ -177,14 +177,6 @@ def test_features_are_what_the_head_sees() -> None:
     assert features_BC.shape == (2, network.head.in_features)
 
 
-def test_head_can_be_replaced() -> None:
-    network = seeded(TINY).double()
-    network.reset_head(11)
-    assert network.config == I3DConfig(11, width=0.0625)
-    assert network.head.weight.dtype == torch.float64
-    assert network(clips(1, 3, 8, 16, 16, dtype=torch.float64)).shape == (1, 11)
-
-
 @pytest.mark.parametrize(
     ("fields", "complaint"),
     [

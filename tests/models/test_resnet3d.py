@@ -127,13 +127,6 @@ def test_features_are_what_the_head_sees() -> None:
         torch.testing.assert_close(network.head(network.features(x)), network(x))
 
 
-def test_head_can_be_replaced() -> None:
-    network = seeded(KINDS["basic-A"], settled=False).double()
-    network.reset_head(11)
-    assert network.config.num_classes == 11
-    assert network(clips(1, 3, 8, 16, 16, dtype=torch.float64)).shape == (1, 11)
-
-
 @pytest.mark.parametrize(
     ("fields", "complaint"),
     [

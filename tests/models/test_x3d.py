@@ -67,16 +67,6 @@ def test_formats() -> None:
     exports(network, clips(1, 3, 4, 64, 64))
 
 
-def test_a_fresh_head_keeps_the_rest() -> None:
-    network = seeded(SMALL)
-    x = clips(2, 3, 4, 32, 32)
-    before = network.features(x)
-    network.reset_head(3)
-    assert network.config.num_classes == 3
-    assert network(x).shape == (2, 3)
-    assert torch.equal(network.features(x), before)
-
-
 @pytest.mark.parametrize(
     "wrong",
     [{"num_classes": 0}, {"width": 0}, {"depth": 0.0}, {"depth": 9.0}, {"dropout": 1.0}],

@@ -7,8 +7,7 @@ logits, because 0.5 as a probability is exactly 0 there and no rounding of the s
 from __future__ import annotations
 
 import math
-import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -181,61 +180,3 @@ def _best_threshold(logits_N: FloatArray, targets_N: BoolArray) -> float:
     cuts = np.where((below <= 0.0) & (above > 0.0), 0.0, cuts)
     best = cuts[f1 >= f1.max() - 1e-12]
     return float(best[np.argmin(np.abs(best))])
-
-
-def thresholds_to_dict(thresholds: Thresholds) -> dict[str, object]:
-    """Plain data for a model's sidecar file."""
-    return {
-        "name": thresholds.name,
-        "classes": list(thresholds.classes),
-        "logits": list(thresholds.logits),
-        "tuned_on": list(thresholds.tuned_on),
-        "untuned": list(thresholds.untuned),
-    }
-
-
-def thresholds_from_dict(data: object, *, where: str) -> Thresholds:
-    """Reads what `thresholds_to_dict` gave.
-
-    Args:
-        data: parsed JSON of unknown origin.
-        where: what errors name as the origin, such as a file's path.
-
-    Raises:
-        EvaluationError: a key is missing or unknown, or a value is not what it should be.
-    """
-    keys = ("name", "classes", "logits", "tuned_on", "untuned")
-    if not isinstance(data, Mapping) or set(data) != set(keys):
-        raise EvaluationError(f"{where}: thresholds need the keys {', '.join(keys)}, and no other")
-    name = data["name"]
-    if not isinstance(name, str):
-        raise EvaluationError(f"{where}: the thresholds' name {reprlib.repr(name)} is not a text")
-    texts = {
-        key: _texts(data[key], f"{where}: {key}") for key in ("classes", "tuned_on", "untuned")
-    }
-    numbers = data["logits"]
-    if not isinstance(numbers, list) or not all(_is_finite(value) for value in numbers):
-        got = reprlib.repr(numbers)
-        raise EvaluationError(f"{where}: logits must be a list of finite numbers, got {got}")
-    if len(numbers) != len(texts["classes"]):
-        raise EvaluationError(
-            f"{where}: {len(numbers)} thresholds for {len(texts['classes'])} classes"
-        )
-    logits = tuple(float(value) for value in numbers)
-    return Thresholds(name, texts["classes"], logits, texts["tuned_on"], texts["untuned"])
-
-
-def _is_finite(value: object) -> bool:
-    """Whether a parsed JSON value is a number that fits a float."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number of hundreds of digits
-        return False
-
-
-def _texts(value: object, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-        raise EvaluationError(f"{where} must be a list of texts, got {reprlib.repr(value)}")
-    return tuple(value)

@@ -5,7 +5,7 @@ Shapes: B clips, C channels, T frames, H x W pixels, K classes. Input is RGB in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -129,14 +129,6 @@ class I3D(Classifier):
     def answer(self, features_BC: Tensor) -> Tensor:
         """See `Classifier`."""
         return super().answer(self.dropout(features_BC))
-
-    def reset_head(self, num_classes: int) -> None:
-        """Replaces the linear head by a fresh one, as for another set of labels."""
-        weight = self.head.weight
-        self.config = replace(self.config, num_classes=num_classes)
-        head = nn.Linear(weight.shape[1], num_classes, device=weight.device, dtype=weight.dtype)
-        _initialise(head)
-        self.head = head
 
 
 class Unit(nn.Module):

@@ -6,7 +6,7 @@ Shapes: B clips, C channels, T frames, H x W pixels, K classes. The paper's auth
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -101,14 +101,6 @@ class ResNet3D(Classifier):
     def pooled(self, x_BCTHW: Tensor) -> Tensor:
         """See `Classifier`."""
         return x_BCTHW.mean((2, 3, 4))
-
-    def reset_head(self, num_classes: int) -> None:
-        """Replaces the linear head by a fresh one, as for another set of labels."""
-        weight = self.head.weight
-        self.config = replace(self.config, num_classes=num_classes)
-        self.head = nn.Linear(
-            weight.shape[1], num_classes, device=weight.device, dtype=weight.dtype
-        )
 
 
 class BasicBlock(nn.Module):

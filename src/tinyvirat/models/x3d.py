@@ -8,7 +8,7 @@ depthwise, squeeze-and-excitation in every second block, and time at full length
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -107,14 +107,6 @@ class X3D(Classifier):
     def answer(self, features_BC: Tensor) -> Tensor:
         """See `Classifier`."""
         return super().answer(F.dropout(features_BC, self.config.dropout, self.training))
-
-    def reset_head(self, num_classes: int) -> None:
-        """Replaces the linear head by a fresh one, as for another set of labels."""
-        weight = self.head.weight
-        self.config = replace(self.config, num_classes=num_classes)
-        self.head = nn.Linear(
-            weight.shape[1], num_classes, device=weight.device, dtype=weight.dtype
-        )
 
 
 class Block(nn.Module):

@@ -10,8 +10,7 @@ from PIL import Image
 
 from tinyvirat.cli import main
 from tinyvirat.common.pixels import to_float
-from tinyvirat.datasets.published import PublishedError
-from tinyvirat.datasets.published.protocols import PROTOCOLS, low_resolution, protocol_named
+from tinyvirat.datasets.published.protocols import PROTOCOLS, low_resolution
 from tinyvirat.training.recipe import Clips
 
 CLIP_THWC = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 240, 320, 3), np.uint8))
@@ -66,12 +65,6 @@ def test_the_nearest_have_about_as_many_pixels() -> None:
         if one.nearest:
             pixels = np.prod(one.size_HW) / np.prod(PROTOCOLS[one.nearest].size_HW)
             assert 0.95 < pixels < 1.05
-
-
-def test_a_name_that_is_none() -> None:
-    assert protocol_named("12x16").size_HW == (12, 16)
-    with pytest.raises(PublishedError, match="'16x12' is not one of 112x112, 28x28"):
-        protocol_named("16x12")
 
 
 def test_they_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,7 +27,6 @@ from tinyvirat.datasets.tubes.rules import CropRule, CutRule, LabelRule, SelectR
 from .scenes import SOME, annotated, scenes, still, track
 
 ALL = BuildRules(labels=LabelRule("all"))
-EASY = BuildRules(cut=CutRule(1, 25), size=SizeRule(2, 10_000))
 WALK = "activity_walking"
 
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from tinyvirat.common.pixels import CENTRE, crop_at, resize, shorten
-from tinyvirat.datasets.published.listing import PublishedError
 
 
 @dataclass(frozen=True)
@@ -82,17 +81,6 @@ PROTOCOLS: dict[str, Protocol] = {
     )
 }
 """Every protocol by its name in the tables."""
-
-
-def protocol_named(name: str) -> Protocol:
-    """The protocol of that name.
-
-    Raises:
-        PublishedError: there is none, with those there are.
-    """
-    if name not in PROTOCOLS:
-        raise PublishedError(f"the protocol {name!r} is not one of {', '.join(PROTOCOLS)}")
-    return PROTOCOLS[name]
 
 
 def low_resolution(

@@ -13,7 +13,6 @@ Array = npt.NDArray[np.float64]
 
 TALLEST = 1.86  # metres, of people
 SHORTEST = 1.62
-MEAN = 1.75
 CAMERA_STREAM = 1
 
 
