@@ -130,16 +130,14 @@ def _subjects(names: list[str] | None) -> tuple[Subject, ...]:
 
 
 def _threads(wanted: int | None) -> int:
-    import os
-
     from tinyvirat.benchmark.records import BenchmarkError
+    from tinyvirat.common.cores import usable_cores
 
     if wanted is not None:
         if not 1 <= wanted <= 1024:
             raise BenchmarkError(f"--threads {wanted} is not 1 to 1024")
         return wanted
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    return usable_cores()
 
 
 def _pace(quick: bool) -> Pace:

@@ -64,10 +64,10 @@ def build_virat(
             files under the same paths; local starts one here.
         json: print the statistics as JSON instead of tables.
     """
+    from tinyvirat.common.cores import usable_cores
     from tinyvirat.common.errors import TinyviratError
     from tinyvirat.common.words import counted
     from tinyvirat.datasets.build.run import build, plan_build
-    from tinyvirat.datasets.build.workers import usable_cores
 
     if not plan_only and (videos is None or out is None):
         missing = "--videos" if videos is None else "--out"
@@ -107,8 +107,9 @@ def _rules(
 
 
 def _workers(processes: int | None, ray: str | None) -> Workers:
+    from tinyvirat.common.cores import usable_cores
     from tinyvirat.common.errors import TinyviratError
-    from tinyvirat.datasets.build.workers import Processes, RayCluster, usable_cores
+    from tinyvirat.datasets.build.workers import Processes, RayCluster
 
     if ray is None:
         return Processes(usable_cores() if processes is None else processes)

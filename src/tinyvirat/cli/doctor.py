@@ -19,6 +19,7 @@ from pathlib import Path
 
 from tinyvirat import __version__
 from tinyvirat.common.files import CACHE_VARIABLE, cache_folder
+from tinyvirat.common.words import counted
 
 INSTALL = "pip install -c constraints.txt -e ."
 LITTLE_SPACE_GB = 2.0
@@ -88,7 +89,8 @@ def devices() -> Iterator[Finding]:
     except (ImportError, OSError) as error:  # OSError: a shared library is missing
         yield Finding("device", "torch", f"does not load: {error}", False, remedy=INSTALL)
         return
-    yield _device("cpu", f"{os.cpu_count()} cores, {torch.get_num_threads()} threads")
+    cores = counted(os.cpu_count() or 1, "core")
+    yield _device("cpu", f"{cores}, {counted(torch.get_num_threads(), 'thread')}")
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
         memory = properties.total_memory / 2**30

@@ -8,7 +8,6 @@ where it was, and further manifests of the same files cost nothing.
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from tinyvirat.common.cores import usable_cores
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.progress import track
 from tinyvirat.datasets.records import FPS, LARGEST_SIDE, MOST_FRAMES
@@ -89,7 +89,7 @@ def measure_files(
             memory.add(file, found)
         return found
 
-    with ThreadPoolExecutor(workers or min(MOST_WORKERS, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(workers or min(MOST_WORKERS, usable_cores())) as pool:
         try:
             return list(track(pool.map(one, files), "decoding", len(files)))
         finally:

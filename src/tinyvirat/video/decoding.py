@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,6 +15,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from tinyvirat.common.cores import usable_cores
 from tinyvirat.video.container import open_container, video_stream
 from tinyvirat.video.packets import FrameMap, Timetable
 
@@ -244,5 +244,4 @@ def chosen_threads(pixels: int) -> int:
     """Threads for a decoder of pictures of so many pixels, where none were asked for."""
     if pixels <= SMALL_PIXELS:
         return 1
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(MOST_THREADS, usable or 1)
+    return min(MOST_THREADS, usable_cores())

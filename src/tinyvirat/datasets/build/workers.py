@@ -65,13 +65,6 @@ def tell_progress(amount: int) -> None:
             _counter.value += amount
 
 
-def usable_cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class Processes:
     """Processes of this machine.
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from tinyvirat.common.cores import usable_cores
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.progress import track
 from tinyvirat.datasets.health.duplicates import duplicates, near_duplicates
 from tinyvirat.datasets.health.facts import ClipFacts, FileFacts, view_of
 from tinyvirat.datasets.health.giveaways import Giveaways, giveaways
 from tinyvirat.datasets.health.memory import Memory
-from tinyvirat.datasets.health.pool import Job, default_workers, measured
+from tinyvirat.datasets.health.pool import Job, measured
 from tinyvirat.datasets.health.problems import KINDS, Problem, clip_problems, worst
 from tinyvirat.datasets.health.quarantine import (
     Quarantined,
@@ -140,7 +141,7 @@ def check(
         Job(file, tuple(view_of(manifest.records[n]) for n in clips))
         for file, clips in by_file.items()
     ]
-    found = _facts(manifest.path, jobs, default_workers() if workers is None else workers, memory)
+    found = _facts(manifest.path, jobs, usable_cores() if workers is None else workers, memory)
     file_of: dict[int, FileFacts] = {}
     clip_of: dict[int, ClipFacts] = {}
     for job in jobs:

@@ -34,12 +34,6 @@ class Job:
     views: tuple[View, ...]
 
 
-def default_workers() -> int:
-    """Processes where none are asked for: one for each core that this process may use."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return usable or 1
-
-
 def measured(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, FileFacts]]:
     """Measures files; each is given with its facts as soon as they are known, in any order.
 
