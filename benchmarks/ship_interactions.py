@@ -40,8 +40,9 @@ RATE = 0.01
 LEAST = 0.3
 """No threshold is lower: the clips without an interaction here are easier than a street."""
 CARD = Path(__file__).with_name("interactions_card.md")
-TAUGHT = """ It learnt from the large model, which saw the same clips, as well as from their labels
-(logits, features and attention)."""
+TAUGHT = """
+It learnt from the large model, which saw the same clips, as well as from their labels (logits,
+features and attention)."""
 TITLES = {
     "bicubic": ("what people do to each other, at 28 pixels", 112, ""),
     "light": ("the same at a quarter of the cost", 56, TAUGHT),
