@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tinyvirat.common.words import counted, one_line
+from tinyvirat.common.words import counted, one_line, shown_name
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,18 @@ def test_lines_are_short_and_printable() -> None:
     assert len(one_line("x" * 99)) == 32 and one_line("x" * 99).endswith("…")
     assert one_line("x" * 32) == "x" * 32
     assert one_line("x\n" * 99, None) == "x " * 99
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\clips\\a.mp4", "a.mp4"),
+        ("a\x1b[2J.mp4", "a?[2J.mp4"),
+        ("x" * 1000, "x" * 20),
+        ("folder/", "video"),
+        ("", "video"),
+    ],
+)
+def test_a_file_is_shown_by_its_name_alone(given: str, shown: str) -> None:
+    assert shown_name(given, 20) == shown

@@ -30,6 +30,7 @@ class Piece:
 
     Attributes:
         start: its first frame in the video.
+        stop: the frame after its last.
         windows_T4: the square of each frame, `x1, y1, x2, y2` in whole pixels of the video, all of
             one side; None where the tube is the whole frame, which is not cut.
     """

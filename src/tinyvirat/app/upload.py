@@ -16,6 +16,7 @@ from pathlib import Path
 from tinyvirat.app.limits import AppLimits
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.files import sha256_of
+from tinyvirat.common.words import shown_name
 from tinyvirat.recognition.stream.ahead import Ahead, Pause, room_for
 from tinyvirat.recognition.stream.source_info import SourceInfo
 from tinyvirat.recognition.stream.stages import Stages
@@ -68,7 +69,7 @@ def check_upload(path: Path, name: str, limits: AppLimits) -> Upload:
     Raises:
         UploadError: it is not, or no video that can be read.
     """
-    name = shown_name(name)
+    name = shown_name(name, LONGEST_NAME)
     if path.stat().st_size > limits.bytes:
         raise UploadError(f"{name}: larger than the {limits.megabytes:g} MB that are taken here")
     try:
@@ -138,12 +139,6 @@ def frames_of(upload: Upload, start: int, stop: int, limits: AppLimits) -> Itera
             yield from stream.between(start, stop)
     except VideoError as error:
         raise UploadError(f"{upload.name}: {error.cause}") from error
-
-
-def shown_name(name: str) -> str:
-    """A file's name as its owner knows it, without folders and what cannot be shown."""
-    last = name.replace("\\", "/").rpartition("/")[2]
-    return "".join(c if c.isprintable() else "?" for c in last)[:LONGEST_NAME] or "video"
 
 
 def _check_length(name: str, seconds: float | Fraction, limits: AppLimits) -> None:

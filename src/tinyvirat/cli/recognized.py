@@ -16,6 +16,7 @@ from tinyvirat.recognition.archive.records import OF_FRAMES
 from tinyvirat.recognition.events import Action, Event, Sink, StreamEnd, StreamHeader, TubeEnd
 from tinyvirat.recognition.load import ActionRecognizer
 from tinyvirat.recognition.outputs.opening import ALL, open_sinks
+from tinyvirat.recognition.outputs.words import clock
 from tinyvirat.recognition.results import Prediction, write_predictions
 from tinyvirat.recognition.stream import StreamSettings, VideoStream, run_stream
 from tinyvirat.recognition.stream.run import is_clip
@@ -151,7 +152,7 @@ class _Video:
         table.add_column("label", overflow="fold")
         table.add_column("score", justify="right")
         for one in sorted(self.actions, key=lambda action: (action.start_time, action.tube)):
-            when = f"{_clock(one.start_time)} - {_clock(one.stop_time)}"
+            when = f"{clock(one.start_time)} - {clock(one.stop_time)}"
             table.add_row(str(one.tube), one.type, when, one.label, f"{one.score:.2f}")
         console.print(table)
         if self.more:
@@ -207,9 +208,3 @@ def clips_table(predictions: list[Prediction], top: int) -> Table:
         seconds = f"{p.stop_time - p.start_time:.1f}"
         table.add_row(p.video, str(p.stop - p.start), seconds, best)
     return table
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds, 1), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"

@@ -1,4 +1,4 @@
-"""How counts and names from elsewhere are put into words."""
+"""How counts, and names from elsewhere, are put into words."""
 
 from __future__ import annotations
 
@@ -28,3 +28,17 @@ def one_line(text: str, longest: int | None = LONGEST_NAME) -> str:
     if longest is None or len(line) <= longest:
         return line
     return line[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def shown_name(name: str, longest: int) -> str:
+    """A file's name as its owner knows it, harmless wherever it is shown.
+
+    Args:
+        name: as it was sent, with folders or without, of any system.
+        longest: characters.
+
+    Returns:
+        The last part, with question marks for what cannot be printed; `video` where there is none.
+    """
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(c if c.isprintable() else "?" for c in last)[:longest] or "video"

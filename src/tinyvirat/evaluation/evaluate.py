@@ -15,6 +15,7 @@ from tinyvirat.common.processes import this_process
 from tinyvirat.common.progress import track
 from tinyvirat.datasets.batching import BatchPlan
 from tinyvirat.datasets.cache import FrameCache
+from tinyvirat.datasets.frames import clip_size
 from tinyvirat.datasets.loading import Batch, ClipDataset, ClipLoader
 from tinyvirat.datasets.manifest import ClipRecord, Manifest
 from tinyvirat.evaluation.errors import EvaluationError
@@ -143,14 +144,6 @@ def quality(
     if process.num_processes > 1:
         found = {name: gather_object(videos) for name, videos in found.items()}
     return {name: mean_quality(videos) for name, videos in found.items()}
-
-
-def clip_size(record: ClipRecord) -> tuple[int, int]:
-    """Height and width of a record's clip in pixels, as cut out of its file."""
-    if record.windows:
-        sides = [(box[3] - box[1], box[2] - box[0]) for box in record.windows]
-        return max(h for h, _ in sides), max(w for _, w in sides)
-    return record.height, record.width
 
 
 def _batches(

@@ -84,3 +84,9 @@ class Classifier(nn.Module, ABC):
         stages = self.stage_maps(x_BCTHW)
         features_BC = self.pooled(stages[-1])
         return Seen(stages, features_BC, self.answer(features_BC))
+
+
+def initialise(module: nn.Module) -> None:
+    """Gives a convolution fresh weights (He et al. 2015, by its outputs); leaves others alone."""
+    if isinstance(module, nn.Conv3d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -91,7 +91,7 @@ class ResNet3D(Classifier):
         self.widths = tuple(widths)
         self.layer1, self.layer2, self.layer3, self.layer4 = layers
         self.head = nn.Linear(channels, config.num_classes)
-        self.apply(_initialise)
+        self.apply(initialise)
 
     def steps(self) -> tuple[tuple[nn.Module, ...], ...]:
         """See `Classifier`."""
@@ -176,8 +176,3 @@ def _shortcut(in_channels: int, out_channels: int, stride: int, shortcut: str) -
         nn.Conv3d(in_channels, out_channels, 1, stride=stride, bias=False),
         nn.BatchNorm3d(out_channels),
     )
-
-
-def _initialise(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv3d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

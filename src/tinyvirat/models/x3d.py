@@ -92,7 +92,7 @@ class X3D(Classifier):
         )
         self.hidden = nn.Linear(inner, config.features, bias=False)
         self.head = nn.Linear(config.features, config.num_classes)
-        self.apply(_initialise)
+        self.apply(initialise)
 
     def steps(self) -> tuple[tuple[nn.Module, ...], ...]:
         """See `Classifier`."""
@@ -170,8 +170,3 @@ def _stage(in_channels: int, out_channels: int, count: int) -> nn.Sequential:
 
 def _norm(channels: int) -> nn.BatchNorm3d:
     return nn.BatchNorm3d(channels)
-
-
-def _initialise(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv3d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

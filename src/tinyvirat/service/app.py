@@ -23,6 +23,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from tinyvirat import __version__
+from tinyvirat.common.words import shown_name
 from tinyvirat.models.saved import describe
 from tinyvirat.recognition.load import ActionRecognizer
 from tinyvirat.service.limits import Limits
@@ -179,7 +180,7 @@ async def _form_file(request: Request, path: Path, limits: Limits) -> str:
         with path.open("wb") as file:
             while piece := await upload.read(1 << 20):
                 file.write(piece)
-        return _shown(upload.filename or FIELD)
+        return shown_name(upload.filename or "", LONGEST_NAME)
 
 
 def _answer(recognizer: ActionRecognizer, path: Path, name: str, limits: Limits) -> dict[str, Any]:
@@ -192,12 +193,6 @@ def _answer(recognizer: ActionRecognizer, path: Path, name: str, limits: Limits)
     except VideoError as error:
         raise HTTPException(422, f"{name}: {error.cause}") from error
     return {"predictions": [prediction.to_json()]}
-
-
-def _shown(name: str) -> str:
-    """The client's name for its file, harmless wherever it is shown."""
-    last = name.replace("\\", "/").rpartition("/")[2]
-    return "".join(c if c.isprintable() else "?" for c in last)[:LONGEST_NAME] or FIELD
 
 
 def _busy() -> HTTPException:
