@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tinyvirat.models.classifier import Classifier
+from tinyvirat.models.classifier import Classifier, initialise
 
 STEM = (64, 64, 192)
 """Output channels of the three convolutions before the first mixed block (published code)."""

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tinyvirat.models.blocks import check_counts
-from tinyvirat.models.classifier import Classifier
+from tinyvirat.models.classifier import Classifier, initialise
 
 DEPTHS = (1, 2, 5, 3)
 """Blocks of the four stages, before the depth factor."""
