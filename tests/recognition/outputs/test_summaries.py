@@ -34,3 +34,14 @@ def test_a_folder(videos: int, said: str) -> None:
     jobs = [Job(f"{number}.mp4", Path(), str(number), 1) for number in range(videos)]
     outcomes = tuple(Outcome(job, None, attempts=0) for job in jobs)
     assert summed_up(Archive(outcomes, videos, 2.0, interrupted=False)) == said
+
+
+def test_times_are_written_as_in_the_report(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = Shown(json=False, top=3)
+    play(shown, Scene())
+    shown.tables()
+    out = capsys.readouterr().out
+    assert "00:00.4 - 00:02.8" in out and "00:01.2 - 00:02.0" in out
