@@ -284,6 +284,7 @@ def test_hundreds_of_tubes_and_labels(tmp_path: Path, monkeypatch: pytest.Monkey
     report = written(tmp_path, crowd(60, labels=labels, size=(8, 8)), wanted=("report",))
     assert len(report.of("article")) == 45
     assert "and 15 more, scored lower, in tubes.csv" in report.text
+    assert "48 actions" in report.texts["small"]  # of all tubes, as their number is
     assert len(report.of("button", class_="label")) == page.MOST_LABELS
     timeline = report.of("svg", role="img")[0]
     assert int(str(timeline["height"])) < 300  # tubes that do not overlap share a lane

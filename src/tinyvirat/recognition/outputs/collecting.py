@@ -43,6 +43,11 @@ class Collected:
         """How many tubes there were."""
         return self._tubes.seen
 
+    @property
+    def acts_seen(self) -> int:
+        """How many actions there were."""
+        return self._actions.seen
+
     def take(self, event: Event) -> None:
         """Keeps a tube or an action."""
         if isinstance(event, Action):

@@ -41,6 +41,7 @@ class Report:
         end: of the stream.
         rows: the tubes that are shown, by their beginning.
         tubes: how many there were.
+        actions: how many there were.
         strips: pictures (WebP or JPEG) by the number of the tube.
         times: of the first and the last frame; None without a frame.
         video: the annotated video, if there is one.
@@ -50,6 +51,7 @@ class Report:
     end: StreamEnd
     rows: tuple[TubeRow, ...]
     tubes: int
+    actions: int
     strips: dict[int, bytes]
     times: tuple[float, float] | None
     video: Path | None
@@ -133,7 +135,6 @@ def _facts(report: Report, shown: Shown) -> str:
     speed = f"{length / end.seconds:.2g} x as fast as the video" if end.seconds > 0 else ""
     lost = [f"{end.dropped:,} dropped"] if end.dropped else []
     lost += [counted(end.reconnects, "reconnection")] if end.reconnects else []
-    actions = sum(len(row.actions) for row in report.rows)
     facts = [
         ("length", clock(length), ", ".join([counted(end.frames, "frame"), *lost])),
         (
@@ -141,7 +142,7 @@ def _facts(report: Report, shown: Shown) -> str:
             f"{header.width} x {header.height}",
             f"{float(header.fps):.5g} frames a second",
         ),
-        ("tubes", f"{end.tubes:,}", counted(actions, "action")),
+        ("tubes", f"{end.tubes:,}", counted(report.actions, "action")),
         ("time taken", f"{end.seconds:.1f} s", speed),
         (
             "model",

@@ -67,6 +67,7 @@ class ReportSink:
             end=end,
             rows=tuple(self._collected.rows()),
             tubes=self._collected.seen,
+            actions=self._collected.acts_seen,
             strips=dict(self._strips),
             times=self._times,
             video=video,
