@@ -8,12 +8,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinyvirat.benchmark.records import Timing
 from tinyvirat.benchmark.speeds import How, Subject, subject
 from tinyvirat.common.words import counted
+
+if TYPE_CHECKING:
+    from tinyvirat.models.recognizer import Recognizer
 
 DEFAULT_MODEL = "i3d-prog-dvsr-x8"
 CLIP_FRAMES, CLIP_SIDE = 40, 48
@@ -67,7 +73,7 @@ def measure_start(how: How, *, turns: int = 3, one: Subject | None = None) -> li
 
 def measure_video(video: Path, model: str, how: How) -> list[Timing]:
     """Where the time of a whole video goes, stage by stage: what moves is followed, windows of
-    every tube overlap by half, and the answers are written as rows.
+    every tube overlap by half, and the answers are written as rows. Stages run side by side.
 
     Args:
         video: what to read.
@@ -92,14 +98,16 @@ def measure_video(video: Path, model: str, how: How) -> list[Timing]:
             length = reader.count() / float(reader.info.fps)
         with tempfile.TemporaryDirectory() as folder:
             sinks = open_sinks(Path(folder), recognizer, ("jsonl",))
-            end = run_stream(recognizer, video, sinks, "motion", progress=False)
+            with _enlarging(recognizer.inference.network) as enlarging:
+                end = run_stream(recognizer, video, sinks, "motion", progress=False)
     finally:
         torch.set_num_threads(before)
-    what = video.name
-    rows = [
-        Timing("video", what, name, seconds=seconds, unit="video")
-        for name, seconds in end.stages.items()
-    ]
+    what = f"{video.name}, {recognizer.spec.name}"
+    seconds = dict(end.stages)
+    answering, enlarged = seconds.pop("network"), sum(enlarging)
+    seconds |= {"super-resolution": enlarged} if enlarging else {}
+    seconds |= {"classification": answering - enlarged, "write": seconds.pop("write")}
+    rows = [Timing("video", what, name, seconds=one, unit="video") for name, one in seconds.items()]
     whole = Timing(
         "video",
         what,
@@ -110,6 +118,32 @@ def measure_video(video: Path, model: str, how: How) -> list[Timing]:
         ratio=length / end.seconds,  # as it plays
     )
     return [*rows, whole]
+
+
+@contextmanager
+def _enlarging(network: Recognizer) -> Iterator[list[float]]:
+    """The seconds of each batch in super-resolution; none where the network has none."""
+    import torch
+
+    spent: list[float] = []
+    if network.super_resolution is None:
+        yield spent
+        return
+
+    def now() -> float:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    before = network.super_resolution.register_forward_pre_hook(lambda *_: spent.append(-now()))
+    after = network.super_resolution.register_forward_hook(
+        lambda *_: spent.append(spent.pop() + now())
+    )
+    try:
+        yield spent
+    finally:
+        before.remove()
+        after.remove()
 
 
 def _made(folder: Path, how: How, one: Subject) -> tuple[Path, Path]:

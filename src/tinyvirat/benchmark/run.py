@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -44,8 +44,8 @@ class Wanted:
         data: the way of the clips too.
         manifest: of those clips; None makes some.
         start: commands from cold too.
-        video: a video to recognise whole, with `model`.
-        model: for the video.
+        video: a video to recognise whole, with each of `models`.
+        models: for the video, one after the other.
     """
 
     subjects: tuple[Subject, ...] = ()
@@ -55,7 +55,7 @@ class Wanted:
     manifest: Path | None = None
     start: bool = False
     video: Path | None = None
-    model: str | None = None
+    models: Sequence[str] = ()
 
 
 def run(wanted: Wanted, progress: Callable[[str], None] | None = None) -> Report:
@@ -89,8 +89,9 @@ def run(wanted: Wanted, progress: Callable[[str], None] | None = None) -> Report
         say("clips on their way")
         timings += measure_data(wanted.how, wanted.manifest)
     if wanted.video is not None:
-        say(f"the whole of {wanted.video.name}")
-        timings += measure_video(wanted.video, wanted.model or "", wanted.how)
+        for model in wanted.models:
+            say(f"the whole of {wanted.video.name} by {model}")
+            timings += measure_video(wanted.video, model, wanted.how)
     if wanted.start:
         say("commands from cold")
         timings += measure_start(wanted.how)

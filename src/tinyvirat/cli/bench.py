@@ -41,7 +41,7 @@ def bench(
     paths: bool = False,
     start: bool = False,
     video: Path | None = None,
-    model: str | None = None,
+    model: list[str] | None = None,
     threads: int | None = None,
     device: str = "cpu",
     seed: int = 0,
@@ -71,7 +71,8 @@ def bench(
         paths: measure the way of clips too: decoding, the cache, making them small.
         start: measure commands from cold too.
         video: measure the whole of this video too, stage by stage, with --model.
-        model: a model's or a run's folder, or the name of fetched weights, for --video.
+        model: models' or runs' folders, or names of models that ship or of fetched weights, for
+            --video.
         threads: of every measurement; default: all cores.
         device: where PyTorch computes.
         seed: of weights and clips.
@@ -106,7 +107,7 @@ def bench(
         manifest=data,
         start=start,
         video=video,
-        model=model,
+        models=tuple(model or ()),
     )
     report = run(wanted)
     if out is not None:
