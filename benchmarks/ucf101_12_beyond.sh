@@ -6,8 +6,8 @@
 #
 # OUT is what benchmarks/ucf101_12.sh made with the same SIDE (14 or 28): the run on high resolution
 # teaches, and its super-resolution network is used where a row has the same. ROW is bicubic_distilled,
-# prog_dvsr_distilled, prog_dvsr_features, prog_dvsr_factored, prog_dvsr_slim, any_size, x3d,
-# x3d_distilled, light or light_distilled; for what they are measured by, prog_dvsr_published has as many
+# prog_dvsr_distilled, prog_dvsr_features, prog_dvsr_narrow, prog_dvsr_factored, prog_dvsr_slim, any_size,
+# x3d, x3d_distilled, light or light_distilled; for what they are measured by, prog_dvsr_published has as many
 # channels as the paper's network. Run again, it goes on where it was stopped. SEED=1 in the environment:
 # everything from another seed than 0, beside what benchmarks/ucf101_12.sh made with it.
 set -euo pipefail
@@ -69,6 +69,13 @@ for row in "${rows[@]}"; do
             --set name=ucf12-sr-slim "$@"
         recipe=$beyond/prog_dvsr_factored
         more+=("${network[@]}" --sr-from "$here/sr_slim$suffix" --set name=ucf12-prog-dvsr-slim)
+        ;;
+    prog_dvsr_narrow)
+        network+=(--set super_resolution.last_channels=8)
+        train ucf101_12/sr_progressive "$here/sr_narrow$suffix" "${network[@]}" "${growing[@]}" \
+            --set name=ucf12-sr-narrow "$@"
+        recipe=ucf101_12/prog_dvsr
+        more+=("${network[@]}" --sr-from "$here/sr_narrow$suffix" --set name=ucf12-prog-dvsr-narrow)
         ;;
     prog_dvsr_published)
         network+=(--set super_resolution.channels=32 --set super_resolution.growth=32)
