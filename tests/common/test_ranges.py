@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from tinyvirat.common.errors import TinyviratError
-from tinyvirat.common.ranges import within
+from tinyvirat.common.ranges import at_least, within
 from tinyvirat.datasets.simulate.config import SceneConfig, SimulationError
 from tinyvirat.datasets.tubes.rules import CropRule
 from tinyvirat.recognition.proposals.records import ProposalError
@@ -38,6 +38,13 @@ def test_what_is_outside_is_named_with_the_bounds(
     with pytest.raises(TinyviratError) as caught:
         within(TinyviratError, "share", value, low, high)
     assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("value", [-1, math.nan])
+def test_what_is_less_is_named(value: float) -> None:
+    at_least(0, steps=0, epochs=0.5, batch=math.inf)
+    with pytest.raises(ValueError, match=rf"^epochs is {value}; it must be 0 or more$"):
+        at_least(0, steps=1, epochs=value)
 
 
 def test_settings_of_all_rooms_say_it_alike() -> None:

@@ -1,4 +1,4 @@
-"""The one check that settings have in common: a number within its bounds."""
+"""What settings have in common: numbers within their bounds."""
 
 from __future__ import annotations
 
@@ -19,6 +19,17 @@ def within(error: type[Exception], name: str, value: Number, low: Number, high: 
     """
     if not low <= value <= high:
         raise error(f"{name} is {value}; it must be from {_shown(low)} to {_shown(high)}")
+
+
+def at_least(least: Number, **values: Number) -> None:
+    """Sees to it that settings, by their names, are `least` or more.
+
+    Raises:
+        ValueError: names the first that is not.
+    """
+    for name, value in values.items():
+        if not value >= least:
+            raise ValueError(f"{name} is {value}; it must be {_shown(least)} or more")
 
 
 def _shown(number: Number) -> str:

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tinyvirat.common.errors import TinyviratError
+from tinyvirat.common.ranges import at_least, within
 from tinyvirat.training.objectives import Labels, class_weights, classification_loss
 
 LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -79,9 +80,9 @@ class Focal:
     alpha: float | None = 0.25
 
     def __post_init__(self) -> None:
-        _within(0.0, gamma=self.gamma)
+        at_least(0, gamma=self.gamma)
         if self.alpha is not None:
-            _within(0.0, 1.0, alpha=self.alpha)
+            within(ValueError, "alpha", self.alpha, 0.0, 1.0)
 
     def build(self, classes: ClassCounts, labels: Labels) -> LossFunction:
         """The loss for a training set."""
@@ -105,8 +106,8 @@ class Asymmetric:
     clip: float = 0.05
 
     def __post_init__(self) -> None:
-        _within(0.0, gamma_positive=self.gamma_positive, gamma_negative=self.gamma_negative)
-        _within(0.0, 0.99, clip=self.clip)
+        at_least(0, gamma_positive=self.gamma_positive, gamma_negative=self.gamma_negative)
+        within(ValueError, "clip", self.clip, 0.0, 0.99)
 
     def build(self, classes: ClassCounts, labels: Labels) -> LossFunction:
         """The loss for a training set."""
@@ -143,9 +144,9 @@ class DistributionBalanced:
     gamma: float = 0.0
 
     def __post_init__(self) -> None:
-        _within(0.0, alpha=self.alpha, beta=self.beta, kappa=self.kappa, gamma=self.gamma)
-        _within(0.0, 1.0, mu=self.mu)
-        _within(1.0, lambda_negative=self.lambda_negative)
+        at_least(0, alpha=self.alpha, beta=self.beta, kappa=self.kappa, gamma=self.gamma)
+        within(ValueError, "mu", self.mu, 0.0, 1.0)
+        at_least(1, lambda_negative=self.lambda_negative)
 
     def build(self, classes: ClassCounts, labels: Labels) -> LossFunction:
         """The loss for a training set."""
@@ -283,10 +284,3 @@ def _log_probabilities(logits_BK: Tensor) -> tuple[Tensor, Tensor]:
 
 def _joined(positive_BK: Tensor, negative_BK: Tensor, targets_BK: Tensor) -> Tensor:
     return (targets_BK * positive_BK + (1.0 - targets_BK) * negative_BK).mean()
-
-
-def _within(least: float, most: float | None = None, **values: float) -> None:
-    for name, value in values.items():
-        if value < least or (most is not None and value > most):
-            allowed = f"{least:g} or more" if most is None else f"from {least:g} to {most:g}"
-            raise ValueError(f"{name} is {value}; it must be {allowed}")

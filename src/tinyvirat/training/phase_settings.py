@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tinyvirat.common.plain import LATER
+from tinyvirat.common.ranges import at_least
 from tinyvirat.models.classifier import STAGES
 from tinyvirat.training.classification_losses import CrossEntropy, Loss
 from tinyvirat.training.fade import Fade
@@ -258,13 +259,6 @@ class ClassifierPhase:
     def __post_init__(self) -> None:
         _check_length(self.steps, self.epochs, self.batch)
         at_least(0, head_lr=self.head_lr, mixup=self.mixup)
-
-
-def at_least(least: float, **values: float) -> None:
-    """Raises ValueError where a value is below `least`, by its name."""
-    for name, value in values.items():
-        if value < least:
-            raise ValueError(f"{name} is {value}; it must be {least} or more")
 
 
 def check_stages(**stages: tuple[int, ...]) -> None:

@@ -16,6 +16,7 @@ import yaml
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.pixels import Policy
 from tinyvirat.common.plain import LATER, PlainDataError, Tags, from_plain, to_plain
+from tinyvirat.common.ranges import at_least
 from tinyvirat.common.strict_yaml import YamlError, parse
 from tinyvirat.datasets.degrade import Degrade
 from tinyvirat.models.any_size import AnySizeDVSRConfig
@@ -32,7 +33,6 @@ from tinyvirat.training.phase_settings import (
     Role,
     Sampling,
     SuperResolutionPhase,
-    at_least,
 )
 from tinyvirat.video.sampling import AllWindows, RandomWindow
 
