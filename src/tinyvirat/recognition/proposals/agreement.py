@@ -3,9 +3,8 @@
 - A true track is found when one tube covers at least half of its frames with an intersection over
   union of `OVERLAP` or more.
 - A tube is right when at least half of its frames lie on one true track in the same way.
-- Box by box: in each frame tubes and true boxes are paired, best overlap first; `box_recall` is
-  the part of the true boxes that get a tube's, `box_precision` the part of the tubes' boxes that
-  get a true one.
+- Box by box: in each frame tubes and true boxes are paired, best overlap first; it is counted how
+  many true boxes get a tube's, and how many boxes of tubes get a true one.
 """
 
 from __future__ import annotations
