@@ -107,6 +107,14 @@ def test_the_section_is_made_of_the_report_alone() -> None:
     assert section(REPORT, "speed.png") + "\n" == GOLDEN.read_text(encoding="utf-8")
 
 
+def test_the_limit_of_our_own_is_set_beside_the_published_one_and_the_highest_rate() -> None:
+    ours = Speed("ours", "openvino", "bfloat16", 1, 1.0, seconds_batched=0.004)
+    ours = replace(ours, ratio_batched=50.0, published="net")
+    page = section(replace(REPORT, speeds=(ours,)))
+    assert "The peak is 500 GFLOP/s, the highest rate of this run, in bfloat16." in page
+    assert "| ours | net, 200 | openvino bfloat16, 4 | 4 | 50.0 | 50.0 |" in page
+
+
 def test_a_busy_machine_is_said() -> None:
     assert "busy" not in section(REPORT)
     busy = replace(REPORT, machine=replace(MACHINE, load=6.0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tinyvirat.common.words import counted, one_line, shown_name
+from tinyvirat.common.words import counted, one_line, shown_command, shown_name
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,8 @@ def test_lines_are_short_and_printable() -> None:
 )
 def test_a_file_is_shown_by_its_name_alone(given: str, shown: str) -> None:
     assert shown_name(given, 20) == shown
+
+
+def test_a_command_names_no_folder_of_this_machine() -> None:
+    words = ["/opt/bin/tinyvirat", "train", "table4/dvsr_14", "--data", "/home/me/clips.jsonl"]
+    assert shown_command(words) == "tinyvirat train table4/dvsr_14 --data clips.jsonl"

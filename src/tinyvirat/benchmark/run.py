@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -27,6 +26,7 @@ from tinyvirat.benchmark.speeds import (
 )
 from tinyvirat.benchmark.training import measure_training
 from tinyvirat.benchmark.turns import Found, Pace, Party
+from tinyvirat.common.words import shown_command
 from tinyvirat.training.journal import environment
 
 LIBRARIES = ("torch", "onnxruntime", "openvino", "numpy", "av")
@@ -120,7 +120,7 @@ def _machine(how: How) -> Machine:
     except OSError:
         load = 0.0
     return Machine(
-        command=shlex.join(["tinyvirat", *sys.argv[1:]]),
+        command=shown_command(["tinyvirat", *sys.argv[1:]]),
         versions=tuple(versions),
         threads=how.threads,
         seed=how.seed,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 LONGEST_NAME = 32
 
 
@@ -28,6 +31,15 @@ def one_line(text: str, longest: int | None = LONGEST_NAME) -> str:
     if longest is None or len(line) <= longest:
         return line
     return line[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def shown_command(words: Sequence[str]) -> str:
+    """A command with the folders of absolute paths left out: they are of one machine.
+
+    Args:
+        words: the command, word by word.
+    """
+    return " ".join(Path(word).name if word.startswith("/") else word for word in words)
 
 
 def shown_name(name: str, longest: int) -> str:

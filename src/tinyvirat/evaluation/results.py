@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tinyvirat.common.words import shown_command
 from tinyvirat.evaluation.errors import EvaluationError
 from tinyvirat.evaluation.seeds import Seeded, gains, means
 from tinyvirat.evaluation.tables import Column, Table, as_markdown
@@ -292,18 +293,13 @@ def _interval(interval: Mapping[str, Any] | None) -> str | None:
 
 def _provenance(result: RunResult) -> str:
     e = result.environment
-    data = e["data"]["data"]
+    data, command = e["data"]["data"], shown_command(e["command"].split(" "))
     return (
-        f"- **{result.group}, {result.name}**: `{_shortened(e['command'])}`; commit {e['commit']}, "
+        f"- **{result.group}, {result.name}**: `{command}`; commit {e['commit']}, "
         f"torch {e['torch']}, {e['processor']}, {result.summary['precision']}, {e['time']}; data "
         f"SHA-256 {data['sha256'][:12]}, {data['train']} training clips; split "
         f"{result.metrics['split']}"
     )
-
-
-def _shortened(command: str) -> str:
-    """A command with the folders of absolute paths left out: they are of one machine."""
-    return " ".join(Path(w).name if w.startswith("/") else w for w in command.split(" "))
 
 
 def _read(path: Path) -> Any:
