@@ -115,6 +115,16 @@ def test_the_limit_of_our_own_is_set_beside_the_published_one_and_the_highest_ra
     assert "| ours | net, 200 | openvino bfloat16, 4 | 4 | 50.0 | 50.0 |" in page
 
 
+def test_the_limit_of_a_step_is_that_of_its_operations() -> None:
+    steps = [
+        Timing("training", "phase 1", how, seconds=seconds, unit="clip", gmac=100.0)
+        for how, seconds in (("as published", 2.0), ("ours, bfloat16", 1.0))
+    ]
+    page = section(replace(REPORT, timings=tuple(steps)))
+    assert "| phase 1 | 100 | 2 | 1 | 0.5 | 4 | 2 |" in page
+    assert "step of" not in section(replace(REPORT, timings=tuple(steps), peaks=(), speeds=()))
+
+
 def test_a_busy_machine_is_said() -> None:
     assert "busy" not in section(REPORT)
     busy = replace(REPORT, machine=replace(MACHINE, load=6.0))

@@ -35,7 +35,7 @@ from tinyvirat.models.preprocess import Preprocess
 from tinyvirat.models.recognizer import RecognizerConfig
 from tinyvirat.models.resnet3d import ResNet3DConfig
 from tinyvirat.models.saved import Model, ModelSpec, save_model
-from tinyvirat.models.zoo import ZOO, config_to_json
+from tinyvirat.models.zoo import ZOO, config_to_json, cost_of
 from tinyvirat.video.sampling import AllWindows
 
 from .small import CONFIG, HOW, RECIPE, SUBJECT
@@ -211,6 +211,9 @@ def test_training_steps_of_all_phases(here: list[dict[str, Any]]) -> None:
     for row in rows:
         assert row.reason is None and row.seconds and row.ratio, row
     assert all(row.ratio == 1.0 for row in rows if row.variant == "as published")
+    first, joint, last = (row.gmac or 0.0 for row in rows[::3])
+    forward = cost_of(CONFIG, 16, 8).gmac
+    assert joint > max(first, last) and 2.0 * forward < joint < 6.0 * forward
 
 
 def test_a_training_step_moves_the_weights(here: list[dict[str, Any]]) -> None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tinyvirat.benchmark.records import PUBLISHED, BenchmarkError, Report, Speed, Timing
+from tinyvirat.benchmark.records import (
+    AS_PUBLISHED,
+    PUBLISHED,
+    BenchmarkError,
+    Report,
+    Speed,
+    Timing,
+)
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 NONE = ""
@@ -42,6 +49,8 @@ def section(report: Report, picture: str | None = None) -> str:
         rows = [row for row in report.timings if row.part == part]
         if rows:
             parts.append(f"### {title}\n\n{table(*timing_cells(rows))}")
+        if part == "training" and (limits := _training_limits(report, rows)):
+            parts.append(limits)
     left_out = [f"- {_safe(keys)}: {_safe(why)}" for keys, why in reasons(report)]
     if left_out:
         parts.append("### What did not run\n\n" + "\n".join(left_out))
@@ -122,7 +131,7 @@ def timing_cells(timings: Sequence[Timing]) -> Cells:
 
 
 def _speed(row: Speed) -> tuple[str, ...]:
-    published = "as published" if row.engine == PUBLISHED else row.engine
+    published = AS_PUBLISHED if row.engine == PUBLISHED else row.engine
     return (
         row.network,
         published,
@@ -141,20 +150,51 @@ def _speed(row: Speed) -> tuple[str, ...]:
     )
 
 
-def _limits(report: Report) -> str:
-    """For every network, how fast its operations alone could be.
+def _highest_rate(report: Report) -> tuple[str, float]:
+    """The precision and GFLOP/s of what was fastest in a run; 0 where nothing was measured.
 
-    The peak is the highest rate of the run in any precision: of a matrix product, or of a whole
-    network, for engines that have better kernels than the matrix products were measured with.
+    That is a matrix product or a whole network, for engines that have better kernels than the
+    matrix products were measured with.
     """
-    rates = {peak.precision: peak.best for peak in report.peaks}
-    ran = [row for row in report.speeds if row.seconds_batched]
-    for row in ran:
-        rate = 2.0 * row.gmac / (row.seconds_batched or 1.0)
-        rates[row.precision] = max(rate, rates.get(row.precision, 0.0))
-    if not rates:
+    rates = [(peak.precision, peak.best) for peak in report.peaks]
+    rates += [
+        (row.precision, 2.0 * row.gmac / row.seconds_batched)
+        for row in report.speeds
+        if row.seconds_batched
+    ]
+    return max(rates, key=lambda rate: rate[1], default=("", 0.0))
+
+
+def _training_limits(report: Report, rows: Sequence[Timing]) -> str:
+    """For every phase, how fast the operations of a step alone could be."""
+    _, peak = _highest_rate(report)
+    found = []
+    for phase in dict.fromkeys(row.what for row in rows):
+        mine = [row for row in rows if row.what == phase and row.seconds and row.gmac]
+        if not peak or not mine or mine[0].variant != AS_PUBLISHED:
+            continue
+        published, best = mine[0].seconds or 0.0, min(row.seconds or 0.0 for row in mine)
+        least = 2.0 * (mine[0].gmac or 0.0) / peak
+        cells = (mine[0].gmac or 0.0, published, best, least, published / least, published / best)
+        found.append((phase, *(f"{cell:.3g}" for cell in cells)))
+    head = (
+        "step of",
+        "GMAC a clip",
+        "as published, s",
+        "best, s",
+        "its operations at the peak, s",
+        "so at most, times as published",
+        "reached",
+    )
+    return table(head, found) if found else ""
+
+
+def _limits(report: Report) -> str:
+    """For every network, how fast its operations alone could be."""
+    precision, peak = _highest_rate(report)
+    if not peak:
         return ""
-    precision, peak = max(rates.items(), key=lambda item: item[1])
+    ran = [row for row in report.speeds if row.seconds_batched]
     rows = []
     for network in dict.fromkeys(row.network for row in ran):
         mine = [row for row in ran if row.network == network and row.ratio_batched]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinyvirat.benchmark.records import PUBLISHED, Report, Speed
+from tinyvirat.benchmark.records import AS_PUBLISHED, PUBLISHED, Report, Speed
 from tinyvirat.common.files import written_beside
 
 SMALLEST_ERROR = 1e-8
@@ -65,7 +65,7 @@ def draw(report: Report, path: Path) -> bool:
 
 
 def _label(row: Speed) -> str:
-    return "as published" if row.engine == PUBLISHED else f"{row.engine} {row.precision}"
+    return AS_PUBLISHED if row.engine == PUBLISHED else f"{row.engine} {row.precision}"
 
 
 def _name(rows: Sequence[Speed], axis: object) -> None:

@@ -16,6 +16,8 @@ LARGEST = 1 << 24
 
 PUBLISHED = "published"
 """The engine that stands for "as published": PyTorch, eager, float32, default memory format."""
+AS_PUBLISHED = "as published"
+"""How it is shown."""
 
 
 class BenchmarkError(TinyviratError):
@@ -130,6 +132,7 @@ class Timing:
         ratio: how many times faster than the first variant of the same part and `what`; of a
             video, than it plays.
         memory_mb: the most that the process held.
+        gmac: 10^9 multiplications with addition for one of `unit`, where they are known.
         reason: why there are no figures.
     """
 
@@ -140,6 +143,7 @@ class Timing:
     unit: str = "clip"
     ratio: float | None = None
     memory_mb: float | None = None
+    gmac: float | None = None
     reason: str | None = None
 
     @property

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from tinyvirat.benchmark.children import Crew
 from tinyvirat.benchmark.networks import clips
-from tinyvirat.benchmark.records import PUBLISHED, Timing
+from tinyvirat.benchmark.records import AS_PUBLISHED, PUBLISHED, Timing
 from tinyvirat.benchmark.speeds import MATRICES, MATRIX_SIDES, How, start_matrices
 from tinyvirat.benchmark.turns import Found, Party
 from tinyvirat.common.pixels import to_uint8
@@ -49,7 +50,7 @@ MOST_CLIPS, MOST_TURNS = 2, 3
 
 VARIANTS = (PUBLISHED, "float32", "bfloat16")
 NAMES = {
-    PUBLISHED: "as published",
+    PUBLISHED: AS_PUBLISHED,
     "float32": "ours, float32",
     "bfloat16": "ours, bfloat16",
 }
@@ -126,6 +127,20 @@ class TrainingWork:
         )
 
 
+def gmac_of_step(recipe: Recipe, phase: int) -> float:
+    """10^9 multiplications with addition of one clip of a step, counted by doing one.
+
+    Args:
+        recipe: what is trained.
+        phase: 1, 2 or 3.
+    """
+    job = {"recipe": to_plain(recipe, TAGS), "phase": phase, "variant": PUBLISHED}
+    work = TrainingWork(job | {"seed": 0, "device": "cpu"})
+    with FlopCounterMode(display=False) as counter:
+        work.once(1)
+    return float(counter.get_total_flops()) / 2e9
+
+
 def measure_training(
     how: How, *, recipe: Recipe = RECIPE, progress: Callable[[str], None] | None = None
 ) -> tuple[list[Timing], list[dict[str, Found]]]:
@@ -163,7 +178,11 @@ def measure_training(
             sides = {f"matrix {p}": MATRIX_SIDES for p in MATRICES}
             found = Party(crew.children, pace).play(sides)
         matrices.append({p: found[f"matrix {p}"] for p in MATRICES})
-        rows += [_row(f"phase {phase}", v, found[v], found[PUBLISHED]) for v in variants]
+        gmac = gmac_of_step(recipe, phase)
+        rows += [
+            replace(_row(f"phase {phase}", v, found[v], found[PUBLISHED]), gmac=gmac)
+            for v in variants
+        ]
     return rows, matrices
 
 
