@@ -9,7 +9,7 @@
 # prog_dvsr_distilled, prog_dvsr_features, prog_dvsr_narrow, prog_dvsr_factored, prog_dvsr_slim, any_size,
 # x3d, x3d_distilled, light or light_distilled; for what they are measured by, prog_dvsr_published has as many
 # channels as the paper's network. Run again, it goes on where it was stopped. SEED=1 in the environment:
-# everything from another seed than 0, beside what benchmarks/ucf101_12.sh made with it.
+# everything but the teacher from another seed than 0, beside what benchmarks/ucf101_12.sh made with it.
 set -euo pipefail
 out=$1 side=$2 seed=${SEED:-0}
 shift 2
@@ -48,7 +48,7 @@ beyond=ucf101_12_beyond
 for row in "${rows[@]}"; do
     recipe=$beyond/$row more=() network=("${scale[@]}")
     case $row in
-    *_distilled) more+=(--teacher "$out/high_resolution/high$suffix") ;;
+    *_distilled) more+=(--teacher "$out/high_resolution/high") ;;
     esac
     case $row in
     bicubic_distilled | x3d | x3d_distilled | light | light_distilled) ;;
