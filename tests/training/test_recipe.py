@@ -308,3 +308,8 @@ def test_what_is_no_recipe_file_is_told(tmp_path: Path) -> None:
     path.write_text("a: " + "x" * LARGEST_RECIPE, encoding="utf-8")
     with pytest.raises(RecipeError, match="not a recipe"):
         load_recipe(path)
+
+
+def test_a_name_that_looks_like_a_number_is_read_again(write: Any) -> None:
+    recipe = replace(RECIPE, name="1e4")
+    assert load_recipe(write(recipe_text(recipe))) == recipe

@@ -37,11 +37,16 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
+class _Dumper(yaml.SafeDumper):
+    """PyYAML, which puts text in quotes that `_Loader` would take for a number."""
+
+
+for _each in (_Loader, _Dumper):
+    _each.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+        list("-+0123456789"),
+    )
 
 
 def parse(text: str, *, where: str) -> Any:
@@ -59,6 +64,16 @@ def parse(text: str, *, where: str) -> Any:
         return yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise YamlError(f"{where}: not YAML: {error}") from error
+
+
+def dump(value: Any) -> str:
+    """YAML text that `parse` reads as the same value; mappings keep their order.
+
+    Args:
+        value: mappings, lists, text, numbers, true, false, None.
+    """
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=100)
+    return text
 
 
 def _refuse_bombs(text: str, where: str) -> None:

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import yaml
 
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.pixels import Policy
 from tinyvirat.common.plain import LATER, PlainDataError, Tags, from_plain, to_plain
 from tinyvirat.common.ranges import at_least
-from tinyvirat.common.strict_yaml import YamlError, parse
+from tinyvirat.common.strict_yaml import YamlError, dump, parse
 from tinyvirat.datasets.degrade import Degrade
 from tinyvirat.models.any_size import AnySizeDVSRConfig
 from tinyvirat.models.preprocess import Preprocess
@@ -323,8 +322,7 @@ def with_overrides(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
 
 def recipe_text(recipe: Recipe) -> str:
     """A recipe with every value spelled out, as YAML that `load_recipe` reads."""
-    text: str = yaml.safe_dump(to_plain(recipe, TAGS), sort_keys=False, width=100)
-    return text
+    return dump(to_plain(recipe, TAGS))
 
 
 def _parse(text: str, where: str) -> Any:
