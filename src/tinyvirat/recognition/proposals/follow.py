@@ -161,11 +161,11 @@ class Follower:
     def _doubled(self, claims_NM: Flags) -> set[int]:
         """Who has lain upon somebody confirmed for so long that they are missed since."""
         gone: set[int] = set()
+        sharing_M = claims_NM[claims_NM.sum(1) > 1].any(0)
         for m, actor in enumerate(self.actors):
-            upon = actor.confirmed and any(
+            upon = (sharing_M[m] and actor.confirmed) and any(
                 other.confirmed
                 and other.number not in gone
-                and claims_NM[:, m].any()
                 and np.array_equal(claims_NM[:, m], claims_NM[:, n])
                 and ious(actor.box_4[None], other.box_4[None])[0, 0] >= UPON
                 for n, other in enumerate(self.actors[:m])
