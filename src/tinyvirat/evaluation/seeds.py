@@ -12,6 +12,7 @@ from tinyvirat.evaluation.arrays import FloatArray
 from tinyvirat.evaluation.errors import EvaluationError
 from tinyvirat.evaluation.prediction_file import read_predictions
 from tinyvirat.evaluation.predictions import Predictions
+from tinyvirat.evaluation.report import PREDICTIONS
 from tinyvirat.evaluation.resampled import (
     Accuracy,
     MeanAveragePrecision,
@@ -20,8 +21,6 @@ from tinyvirat.evaluation.resampled import (
 )
 from tinyvirat.evaluation.significance import Difference, Interval, bootstrap, paired_difference
 from tinyvirat.evaluation.tables import Column, Table
-
-PREDICTIONS = "predictions.jsonl"
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def means(rows: Sequence[Seeded]) -> Table:
         ]
         interval = bootstrap(
             OverSeeds(_metric(one), len(by_seed)),
-            _stacked(by_seed),
+            stacked(by_seed),
             one.known_targets(),
             one.sources,
         )
@@ -126,32 +125,33 @@ def _difference(
         )
     one = {seed: first[seed] for seed in both}
     template = one[both[0]]
-    other = {seed: _aligned(read(row.folders[seed]), template, row.folders[seed]) for seed in both}
+    other = {seed: _aligned(_read(row.folders[seed]), template, row.folders[seed]) for seed in both}
     found = paired_difference(
         OverSeeds(_metric(template), len(both)),
-        _stacked(one),
-        _stacked(other),
+        stacked(one),
+        stacked(other),
         template.known_targets(),
         template.sources,
     )
     return found, ", ".join(map(str, both))
 
 
-def read(folder: Path) -> Predictions:
-    """What an evaluation answered.
+def stacked(by_seed: Mapping[int, Predictions]) -> FloatArray:
+    """The logits of all seeds side by side, a row a clip, as `OverSeeds` takes them.
 
     Args:
-        folder: of the evaluation.
-
-    Raises:
-        EvaluationError: the file cannot be read.
+        by_seed: answers for the same clips in the same order.
     """
+    return np.concatenate([one.logits_NK for one in by_seed.values()], axis=1)
+
+
+def _read(folder: Path) -> Predictions:
     return read_predictions(folder / PREDICTIONS)
 
 
 def _answers(row: Seeded) -> dict[int, Predictions]:
     """A row's answers by seed, all in the order of the first."""
-    found = {seed: read(folder) for seed, folder in sorted(row.folders.items())}
+    found = {seed: _read(folder) for seed, folder in sorted(row.folders.items())}
     template = next(iter(found.values()))
     return {seed: _aligned(one, template, row.folders[seed]) for seed, one in found.items()}
 
@@ -165,11 +165,6 @@ def _aligned(one: Predictions, template: Predictions, folder: Path) -> Predictio
         )
     order = [places[clip] for clip in template.ids]
     return replace(template, logits_NK=one.logits_NK[order], model=one.model)
-
-
-def _stacked(by_seed: Mapping[int, Predictions]) -> FloatArray:
-    """The logits of all seeds side by side, a row a clip."""
-    return np.concatenate([one.logits_NK for one in by_seed.values()], axis=1)
 
 
 def _metric(one: Predictions) -> ResampledMetric:

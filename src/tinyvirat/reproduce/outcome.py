@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from tinyvirat.evaluation.arrays import FloatArray
 from tinyvirat.evaluation.metrics import MultiLabel, multi_label
 from tinyvirat.evaluation.prediction_file import read_predictions
 from tinyvirat.evaluation.predictions import Predictions
 from tinyvirat.evaluation.report import METRICS, PREDICTIONS
 from tinyvirat.evaluation.resampled import F1, Accuracy, OverSeeds, ResampledMetric
 from tinyvirat.evaluation.results import FACTS
+from tinyvirat.evaluation.seeds import stacked
 from tinyvirat.evaluation.significance import Difference, Interval, bootstrap, paired_difference
 from tinyvirat.evaluation.thresholds import at_half
 from tinyvirat.reproduce.errors import ReproduceError
@@ -223,15 +223,14 @@ def _metric(predictions: Predictions) -> ResampledMetric:
     return Accuracy()
 
 
-def _stacked(by_seed: Mapping[int, _Tested]) -> FloatArray:
-    """The logits of all seeds side by side, a row a clip."""
-    return np.concatenate([one.predictions.logits_NK for one in by_seed.values()], axis=1)
+def _predictions(by_seed: Mapping[int, _Tested]) -> dict[int, Predictions]:
+    return {seed: one.predictions for seed, one in by_seed.items()}
 
 
 def _interval(by_seed: Mapping[int, _Tested]) -> Interval:
     one = next(iter(by_seed.values())).predictions
     metric = OverSeeds(_metric(one), len(by_seed))
-    return bootstrap(metric, _stacked(by_seed), one.known_targets(), one.sources)
+    return bootstrap(metric, stacked(_predictions(by_seed)), one.known_targets(), one.sources)
 
 
 def _difference(
@@ -245,8 +244,8 @@ def _difference(
     one = next(iter(first.values())).predictions
     return paired_difference(
         OverSeeds(_metric(one), len(first)),
-        _stacked(first),
-        _stacked(second),
+        stacked(_predictions(first)),
+        stacked(_predictions(second)),
         one.known_targets(),
         one.sources,
         second_metric=OverSeeds(_metric(one), len(second)),
