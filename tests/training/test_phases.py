@@ -428,6 +428,14 @@ def test_rates_are_constant_or_fall_as_a_cosine_and_heads_have_their_own() -> No
     assert head == {id(p) for p in phase.network.classifier.head.parameters()}  # type: ignore[union-attr]
 
 
+def test_a_late_decay_keeps_its_rate_for_two_thirds_and_then_falls_to_zero() -> None:
+    late = Optimizer(lr=1e-3, decay="late")
+    assert [late.rate(done) for done in (0.0, 0.5, 2 / 3)] == [1e-3] * 3
+    assert late.rate(5 / 6) == pytest.approx(5e-4)
+    assert late.rate(1.0) == pytest.approx(0.0, abs=1e-12)
+    assert Optimizer(lr=1e-3).rate(1.0) == 1e-3
+
+
 def test_adam_is_the_papers() -> None:
     phase = Joint(setting(), JointPhase(steps=1, optimizer=Optimizer(weight_decay=5e-5)))
     for name, decay in (("generator", 5e-5), ("classifier", 0.0)):

@@ -192,7 +192,10 @@ WRONG = [
     ("phase3: {steps: 5, optimizer: {lr: .inf}}", "lr: inf is not a finite number"),
     ("phase3: {steps: 5, optimizer: {betas: [1.0, 0.9]}}", r"betas are \(1.0, 0.9\)"),
     ("phase3: {steps: 5, optimizer: {betas: [0.9]}}", "betas: 1 values instead of 2"),
-    ("phase3: {steps: 5, optimizer: {decay: linear}}", "'linear' is not one of constant, cosine"),
+    (
+        "phase3: {steps: 5, optimizer: {decay: linear}}",
+        "'linear' is not one of constant, cosine, late",
+    ),
     ("phase3: {steps: 5, head_lr: -1}", "phase3: head_lr is -1"),
     ("phase3: {steps: 5, loss: focal}", "phase3: loss: 'focal' is not a mapping"),
     ("phase3: {steps: 5, loss: {gamma: 2}}", "phase3: loss: 'None' is not one of cross-entropy, f"),

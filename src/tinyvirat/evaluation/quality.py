@@ -145,11 +145,14 @@ def _psnr(video_TCHW: torch.Tensor, truth_TCHW: torch.Tensor) -> torch.Tensor:
 
 
 def _ssim(video_TCHW: torch.Tensor, truth_TCHW: torch.Tensor) -> torch.Tensor:
+    import torch
     from torchmetrics.functional.image import structural_similarity_index_measure
 
+    # Channels last is the same answer in a fifth of the time on CPUs: its windows are convolutions.
+    videos = (v.contiguous(memory_format=torch.channels_last) for v in (video_TCHW, truth_TCHW))
     # Its own mean includes windows over the mirrored border, which the definition does not have.
     _, map_TCHW = structural_similarity_index_measure(
-        video_TCHW, truth_TCHW, data_range=1.0, reduction="none", return_full_image=True
+        *videos, data_range=1.0, reduction="none", return_full_image=True
     )
     inner: torch.Tensor = map_TCHW[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
     return inner.mean(dim=(1, 2, 3))

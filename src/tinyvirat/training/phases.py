@@ -6,7 +6,6 @@ out the gradient steps that its losses ask for.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -168,12 +167,9 @@ class Phase(ABC):
     def set_rates(self, step: int) -> None:
         """Sets the learning rates of an iteration; a pure function of it, so that it resumes."""
         for name, optimizer in self.optimizers.items():
-            base = self.base[name]
-            factor = 1.0
-            if base.decay == "cosine":
-                factor = 0.5 * (1.0 + math.cos(math.pi * step / self.steps))
+            rate = self.base[name].rate(step / self.steps)
             for group in optimizer.param_groups:
-                group["lr"] = base.lr * factor * group["factor"]
+                group["lr"] = rate * group["factor"]
 
     def _optimize(self, optimizers: Mapping[str, tuple[Optimizer, Sequence[Group]]]) -> None:
         self.base = {name: base for name, (base, _) in optimizers.items()}
