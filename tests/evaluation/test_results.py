@@ -22,6 +22,10 @@ QUALITY = {
 }
 
 
+HOW = {"level": 0.95, "sources": 4, "resamples": 2000, "seed": 0}
+"""How an interval was drawn."""
+
+
 def write_run(
     folder: Path,
     *,
@@ -55,7 +59,7 @@ def write_run(
             "3-classifier": {"steps": 120, "seconds": 57.5},
         },
     }
-    interval = {"point": 0.7333, "low": 0.65, "high": 0.8}
+    interval = {**HOW, "point": 0.7333, "low": 0.65, "high": 0.8}
     metrics = {"split": "test", "intervals": {score: interval}}
     write(folder / "environment.json", [{"command": "an earlier start"}, environment])
     write(folder / "summary.json", summary)
@@ -94,7 +98,7 @@ def test_golden(tmp_path: Path) -> None:
         "**Scores**\n"
         "\n"
         "| run | top 1, % | PSNR, dB | SSIM |\n"
-        "| --- | --- | --- | --- |\n"
+        "| --- | ---: | ---: | ---: |\n"
         "| ut-high | 73.3 [65.0, 80.0] | - | - |\n"
         "| ut-prog | 73.3 [65.0, 80.0] | 33.18 | 0.8215 |\n"
         "\n"
@@ -174,7 +178,7 @@ def test_scores_of_many_labels_have_their_own_columns(tmp_path: Path) -> None:
 
 def test_a_single_source_has_no_interval(tmp_path: Path) -> None:
     run = write_run(tmp_path / "a")
-    alone = {"top1": {"point": 0.5, "low": None, "high": None}}
+    alone = {"top1": {**HOW, "point": 0.5, "low": None, "high": None}}
     change(run / "evaluation" / "metrics.json", intervals=alone)
     assert "| ut-high | 50.0 |" in results_page(tmp_path, "t")
 
@@ -306,7 +310,9 @@ def test_each_group_is_compared_with_its_own_row(tmp_path: Path) -> None:
     for group, low, high in (("side14", half, whole), ("side28", whole, half)):
         answers(write_run(tmp_path / group / "low", name="low"), low)
         answers(write_run(tmp_path / group / "high", name="high"), high)
-    answers(write_run(tmp_path / "all" / "best", name="best"), whole)
+    answers(write_run(tmp_path / "all" / "best", name="best", side=112), whole)
+    # At a size that is neither theirs nor its own it is not compared: it has no answers to read.
+    write_run(tmp_path / "all" / "best", name="best", side=14, evaluation="evaluation_at_14")
     page = results_page(tmp_path, "T", against="low")
     for group, gained in (("side14", ("+50.0", "+50.0")), ("side28", ("-50.0", "+0.0"))):
         rows = rows_of(page.split(f"### {group}")[1], "Gained over low")

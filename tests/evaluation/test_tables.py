@@ -60,7 +60,12 @@ def test_markdown() -> None:
 def test_json_keeps_every_digit() -> None:
     data = json.loads(to_json(TABLE))
     assert data["rows"][0][2]["point"] == 0.3449
-    assert data["columns"][2] == {"name": "F1, %", "kind": "percent", "decimals": 2}
+    assert data["columns"][2] == {
+        "name": "F1, %",
+        "kind": "percent",
+        "decimals": 2,
+        "signed": False,
+    }
     with pytest.raises(ValueError, match="not JSON compliant"):
         to_json(Table("", (Column("x", "number"),), ((float("nan"),),)))
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from tinyvirat.common.words import shown_command
 from tinyvirat.evaluation.errors import EvaluationError
 from tinyvirat.evaluation.seeds import Seeded, gains, means
+from tinyvirat.evaluation.significance import Interval
 from tinyvirat.evaluation.tables import Column, Table, as_markdown
 
 EVALUATION = "evaluation"
@@ -19,6 +20,7 @@ SUMMARY, ENVIRONMENT = "summary.json", "environment.json"
 METRICS, FACTS = "metrics.json", "evaluation.json"
 HEAD = "# Measured results\n\nMade by `tinyvirat results`; do not edit."
 NEEDED_SUMMARY = ("name", "seed", "parameters", "gmac", "precision", "phases")
+NEEDED_INTERVAL = tuple(field.name for field in fields(Interval))
 NEEDED_ENVIRONMENT = ("command", "time", "commit", "torch", "processor", "data")
 SCORES = {
     "top1": "top 1, %",
@@ -87,7 +89,7 @@ def _result(root: Path, path: Path) -> RunResult:
             _needed(_needed(quality, (way,), path)[way], ("psnr", "ssim", "videos"), path)
     metrics = _needed(_read(path.parent / METRICS), ("intervals", "split"), path.parent / METRICS)
     for interval in _entries(metrics["intervals"]):
-        _needed(interval, ("point", "low", "high"), path.parent / METRICS)
+        _needed(interval, NEEDED_INTERVAL, path.parent / METRICS)
     row = _row(summary, facts, path.parent.name)
     return RunResult(
         group=run.parent.relative_to(root).as_posix(),
@@ -210,13 +212,19 @@ def _gains(results: Sequence[RunResult], group: str, against: str) -> Table:
     groups = dict.fromkeys(one.group for one in results)
     rows = {name: _seeded([one for one in results if one.group == name]) for name in groups}
     first = next(row for row in rows[group] if row.name == against)
-    clips = next(_clips(one) for one in results if (one.group, one.row) == (group, against))
+    base = next(one for one in results if (one.group, one.row) == (group, against))
     others = [row for row in rows[group] if row is not first]
     for name in groups:
         if all(row.name != against for row in rows[name]):
-            kept = [one for one in results if one.group == name and _clips(one) == clips]
-            others += _seeded(kept)
+            others += _seeded([one for one in results if one.group == name and _serves(one, base)])
     return gains(first, others)
+
+
+def _serves(one: RunResult, base: RunResult) -> bool:
+    """Whether a row of another group tells something beside `base`: it was scored on the same
+    clips, at the same size or at the one that it was trained for."""
+    same_input = _sides(one) == _sides(base) or one.folder.name == EVALUATION
+    return same_input and _clips(one) == _clips(base)
 
 
 def _clips(result: RunResult) -> tuple[str, str]:
@@ -228,17 +236,16 @@ def _scores(results: Sequence[RunResult]) -> Table:
     names = [n for n in SCORES if any(n in r.metrics["intervals"] for r in results)]
     columns = (
         Column("run"),
-        *(Column(SCORES[n]) for n in names),
-        Column("PSNR, dB"),
-        Column("SSIM"),
+        *(Column(SCORES[n], "percent", 1) for n in names),
+        Column("PSNR, dB", "number", 2),
+        Column("SSIM", "number", 4),
     )
     rows = []
     for result in results:
-        intervals = [_interval(result.metrics["intervals"].get(name)) for name in names]
-        quality = (result.facts.get("quality") or {}).get("super-resolved")
-        psnr = f"{quality['psnr']:.2f}" if quality else None
-        ssim = f"{quality['ssim']:.4f}" if quality else None
-        rows.append((result.name, *intervals, psnr, ssim))
+        known = result.metrics["intervals"]
+        intervals = [_interval(known[name]) if name in known else None for name in names]
+        quality = (result.facts.get("quality") or {}).get("super-resolved", {})
+        rows.append((result.name, *intervals, quality.get("psnr"), quality.get("ssim")))
     notes = ["[low, high]: 95 % bootstrap intervals over source videos."]
     plain = {_sides(r): r.facts["quality"]["bicubic"] for r in results if r.facts.get("quality")}
     notes += [
@@ -282,13 +289,8 @@ def _sides(result: RunResult) -> str:
     return ", ".join(f"{side} px" for side in result.facts["input_sizes"])
 
 
-def _interval(interval: Mapping[str, Any] | None) -> str | None:
-    if interval is None:
-        return None
-    point = f"{100 * interval['point']:.1f}"
-    if interval["low"] is None:
-        return point
-    return f"{point} [{100 * interval['low']:.1f}, {100 * interval['high']:.1f}]"
+def _interval(known: Mapping[str, Any]) -> Interval:
+    return Interval(**{name: known[name] for name in NEEDED_INTERVAL})
 
 
 def _provenance(result: RunResult) -> str:

@@ -19,7 +19,7 @@ from tinyvirat.evaluation.resampled import (
     OverSeeds,
     ResampledMetric,
 )
-from tinyvirat.evaluation.significance import Difference, Interval, bootstrap, paired_difference
+from tinyvirat.evaluation.significance import Difference, bootstrap, paired_difference
 from tinyvirat.evaluation.tables import Column, Table
 
 
@@ -68,15 +68,15 @@ def means(rows: Sequence[Seeded]) -> Table:
         found.append(
             (
                 row.name,
-                f"{100 * interval.point:.1f}{_spread(interval)}",
-                f"{100 * float(np.std(scores, ddof=1)):.1f}",
+                interval,
+                float(np.std(scores, ddof=1)),
                 ", ".join(map(str, sorted(by_seed))),
             )
         )
     columns = (
         Column("run"),
-        Column(f"{score}, %"),
-        Column("± over seeds, points"),
+        Column(f"{score}, %", "percent", 1),
+        Column("± over seeds, points", "percent", 1),
         Column("seeds"),
     )
     notes = ("[low, high]: 95 % bootstrap intervals over source videos; ±: standard deviation.",)
@@ -102,10 +102,13 @@ def gains(against: Seeded, others: Sequence[Seeded]) -> Table:
     rows = []
     for row in others:
         found, seeds = _difference(first, against.name, row)
-        gain = f"{100 * found.interval.point:+.1f}{_spread(found.interval, '+')}"
-        p_value = None if found.p_value is None else f"{found.p_value:.3f}"
-        rows.append((row.name, gain, p_value, seeds))
-    columns = (Column("run"), Column(f"{_score(one)}, points"), Column("p"), Column("seeds"))
+        rows.append((row.name, found.interval, found.p_value, seeds))
+    columns = (
+        Column("run"),
+        Column(f"{_score(one)}, points", "percent", 1, signed=True),
+        Column("p", "number", 3),
+        Column("seeds"),
+    )
     notes = (
         "[low, high]: 95 % paired bootstrap intervals over source videos; p: of no difference, "
         "two-sided, not corrected for the number of rows.",
@@ -173,10 +176,3 @@ def _metric(one: Predictions) -> ResampledMetric:
 
 def _score(one: Predictions) -> str:
     return "mAP" if one.multi_label else "top 1"
-
-
-def _spread(interval: Interval, sign: str = "") -> str:
-    """An interval in brackets, in percent; nothing where there is none."""
-    if interval.low is None or interval.high is None:
-        return ""
-    return f" [{100 * interval.low:{sign}.1f}, {100 * interval.high:{sign}.1f}]"

@@ -22,11 +22,13 @@ class Column:
         kind: `text` is set left; `count` (whole), `number` and `percent` (a share, shown times 100)
             are set right.
         decimals: how many are shown of a `number` or `percent`.
+        signed: a `number` or `percent` has its sign shown, above zero too.
     """
 
     name: str
     kind: Kind = "text"
     decimals: int = 2
+    signed: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ def _cell(cell: Cell, column: Column) -> str:
 def _number(value: float, column: Column) -> str:
     if column.kind == "count" or column.kind == "text":
         return f"{value:d}" if isinstance(value, int) else f"{value:g}"
-    return f"{100.0 * value if column.kind == 'percent' else value:.{column.decimals}f}"
+    shown = 100.0 * value if column.kind == "percent" else value
+    return f"{shown:{'+' if column.signed else ''}.{column.decimals}f}"
 
 
 def _escaped(text: str) -> str:
