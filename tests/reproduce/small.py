@@ -57,6 +57,8 @@ OURS = {
         "high*:clips.size=32",
         "light*:clips.seen=16",
         "*slim*:super_resolution.last_channels=2",
+        "*narrow*:super_resolution.last_channels=2",
+        "*published*:super_resolution.growth=3",
         # The any-size network has its sizes.
         "any_size*:clips.size=28",
         "any_size*:clips.full=112",

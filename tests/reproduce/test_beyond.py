@@ -33,6 +33,8 @@ OWN = (
     "*features_28",
     "*factored_28",
     "*slim_28",
+    "*published_14",
+    "*narrow_14",
     "any_size_28",
     "x3d_28",
     "light_28",
@@ -153,7 +155,7 @@ def done(
 
 def test_every_recipe_runs(done: Done, plan: Plan) -> None:
     assert done.failures == ()
-    assert len(done.outcome.rows) == len(plan.rows) == 11
+    assert len(done.outcome.rows) == len(plan.rows) == 13
     for row in done.outcome.rows:
         assert row.why_not == "" and row.score is not None
         assert dict(row.steps)["3-classifier"] == 2
@@ -183,5 +185,6 @@ def test_each_has_its_own_network(done: Done) -> None:
     assert config("light_distilled_28").side == config("light_28").side == 16
     assert getattr(config("prog_dvsr_factored_28").super_resolution, "factored", False)
     assert getattr(config("prog_dvsr_slim_28").super_resolution, "last_channels", 0) == 2
+    assert getattr(config("prog_dvsr_narrow_14").super_resolution, "last_channels", 0) == 2
     features = read_metrics(runs / rows["prog_dvsr_features_28"].runs[0] / "metrics.jsonl")
     assert [("features" in r) for r in features if "rec" in r] == [False, False, True, True]
