@@ -38,6 +38,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyvirat.common import strict_json
 from tinyvirat.common.files import inside, write_text
 from tinyvirat.datasets.health.quarantine import Quarantined, quarantine_file, read_quarantine
 from tinyvirat.datasets.records import (
@@ -261,8 +262,8 @@ def _jsonl_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, object]]
         if not line.strip():
             continue
         try:
-            row = json.loads(line, parse_constant=_no_constant, object_pairs_hook=_unique)
-        except (ValueError, RecursionError) as error:
+            row = strict_json.parse(line)
+        except ValueError as error:
             raise ManifestError(
                 f"{path}, line {number}: not valid JSON ({error}); "
                 "every line must be one JSON object"
@@ -273,19 +274,6 @@ def _jsonl_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, object]]
                 'write {"id": ..., "path": ..., ...}'
             )
         yield number, row
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the name {twice!r} is given twice")
-    return result
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, object]]]:
@@ -333,8 +321,8 @@ def _from_cell(name: str, cell: str) -> object:
         if name == "windows":
             return [[int(number) for number in box.split(" ")] for box in cell.split("|")]
         if name == "extra":
-            return json.loads(cell, parse_constant=_no_constant, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
+            return strict_json.parse(cell)
+    except ValueError as error:
         raise ManifestError(f"{name} is {cell[:80]!r}, which cannot be read ({error})") from error
     return cell
 

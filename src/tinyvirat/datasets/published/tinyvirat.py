@@ -10,13 +10,13 @@ decodes; unknown keys are kept in `extra`; all labels of a clip are kept.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
+from tinyvirat.common import strict_json
 from tinyvirat.datasets.published.facts import TINYVIRAT, TINYVIRAT_CLASSES, TINYVIRAT_V2, Facts
 from tinyvirat.datasets.published.layout import VideoFiles, one_folder
 from tinyvirat.datasets.published.listing import ListedClip, Listing, PublishedError
@@ -141,20 +141,16 @@ def _entries(path: Path) -> list[object]:
     try:
         if path.stat().st_size > LARGEST_JSON:
             raise PublishedError(f"{path}: is larger than any such file ({LARGEST_JSON} bytes)")
-        data = json.loads(path.read_bytes(), parse_constant=_no_constant)
+        data = strict_json.parse(path.read_bytes())
     except OSError as error:
         raise PublishedError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise PublishedError(f"{path}: not JSON ({error}); unpack the archive again") from error
     if isinstance(data, dict):
         data = data.get("tubes")
     if not isinstance(data, list):
         raise PublishedError(f'{path}: holds neither a list of clips nor {{"tubes": [...]}}')
     return data
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _clip(entry: _Entry, split: str, files: VideoFiles) -> ListedClip:
@@ -227,8 +223,8 @@ def _classes(path: Path, clips: Sequence[ListedClip], differences: list[str]) ->
 def _class_map(path: Path) -> tuple[str, ...]:
     """The classes of `{"Opening": 0, ...}` in the order of their numbers."""
     try:
-        data = json.loads(path.read_bytes()) if path.stat().st_size < LARGEST_JSON else None
-    except (OSError, ValueError, RecursionError) as error:
+        data = strict_json.parse(path.read_bytes()) if path.stat().st_size < LARGEST_JSON else None
+    except (OSError, ValueError) as error:
         raise PublishedError(f"{path}: cannot be read as JSON ({error})") from error
     if not isinstance(data, dict) or sorted(map(repr, data.values())) != sorted(
         map(repr, range(len(data)))
