@@ -13,7 +13,7 @@
 #     high bicubic end_to_end prog_dvsr prog_dvsr_attention
 #
 # Beyond the paper: bicubic_distilled, prog_dvsr_distilled, prog_dvsr_features, prog_dvsr_factored,
-# prog_dvsr_slim, prog_dvsr_narrow, any_size, x3d, x3d_distilled, light, light_distilled; and for what they
+# prog_dvsr_slim, prog_dvsr_narrow, prog_dvsr_fast, any_size, x3d, x3d_distilled, light, light_distilled; and for what they
 # are measured by, prog_dvsr_published with as many channels as the paper's network.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -65,6 +65,7 @@ enlarger() {
 
 half=(--set super_resolution.last_channels=8)
 wide=(--set super_resolution.channels=32 --set super_resolution.growth=32)
+twenty=(--set super_resolution.channels=20 --set super_resolution.growth=20)
 for row in ${ROWS:-high bicubic end_to_end prog_dvsr prog_dvsr_attention}; do
     run="$out/side$side/$row$suffix" recipe=$beyond/$row more=("${low[@]}") steps=("${growing[@]}")
     case $row in
@@ -96,6 +97,10 @@ for row in ${ROWS:-high bicubic end_to_end prog_dvsr prog_dvsr_attention}; do
     prog_dvsr_slim)
         recipe=$beyond/prog_dvsr_factored
         enlarger $beyond/sr_factored sr_slim "${half[@]}"
+        ;;
+    prog_dvsr_fast)
+        recipe=$beyond/prog_dvsr_factored
+        enlarger $beyond/sr_factored sr_fast "${twenty[@]}"
         ;;
     prog_dvsr_factored) enlarger $beyond/sr_factored sr_factored ;;
     prog_dvsr_features)
