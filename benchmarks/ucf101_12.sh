@@ -13,8 +13,8 @@
 #     high bicubic end_to_end prog_dvsr prog_dvsr_attention
 #
 # Beyond the paper: bicubic_distilled, prog_dvsr_distilled, prog_dvsr_features, prog_dvsr_factored,
-# prog_dvsr_slim, prog_dvsr_narrow, prog_dvsr_fast, any_size, x3d, x3d_distilled, light, light_distilled; and for what they
-# are measured by, prog_dvsr_published with as many channels as the paper's network.
+# prog_dvsr_fast, prog_dvsr_narrow, prog_dvsr_slim, any_size, x3d, x3d_distilled, light, light_distilled;
+# and for what they are measured by, prog_dvsr_published with as many channels as the paper's network.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 clips=$1 out=$2 side=$3 seed=${SEED:-0}
