@@ -24,8 +24,8 @@ EXPORTED = ("onnx", "openvino")
 FRAMES = 16
 
 COMPARED_WITH = {
-    "prog-dvsr-x8-narrow": "prog-dvsr-x8",
-    "prog-dvsr-x4-narrow": "prog-dvsr-x4",
+    "prog-dvsr-x8-fast": "prog-dvsr-x8",
+    "prog-dvsr-x4-fast": "prog-dvsr-x4",
     "prog-dvsr-x8-slim": "prog-dvsr-x8",
     "prog-dvsr-x4-slim": "prog-dvsr-x4",
     "any-size-dvsr": "prog-dvsr-x4",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 DEFAULT = (
     "i3d-prog-dvsr-x8",
     "prog-dvsr-x8",
-    "prog-dvsr-x8-narrow",
+    "prog-dvsr-x8-fast",
     "prog-dvsr-x8-slim",
     "i3d-112",
     "resnet3d-50",

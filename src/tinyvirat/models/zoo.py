@@ -96,8 +96,8 @@ _RESNET = ResNet3DConfig(depth=50, num_classes=26)
 _WIDE = ResNet3DConfig(depth=50, widen=2, num_classes=26)
 _X8 = ProgressiveDVSRConfig(scale=8, attention=True)
 _X4 = ProgressiveDVSRConfig(scale=4, attention=True)
-_NARROW_X8 = ProgressiveDVSRConfig(8, channels=16, growth=16, last_channels=8)
-_NARROW_X4 = ProgressiveDVSRConfig(4, channels=16, growth=16, last_channels=8)
+_FAST_X8 = ProgressiveDVSRConfig(8, channels=20, growth=20, factored=True)
+_FAST_X4 = ProgressiveDVSRConfig(4, channels=20, growth=20, factored=True)
 _SLIM_X8 = ProgressiveDVSRConfig(8, channels=16, growth=16, factored=True, last_channels=8)
 _SLIM_X4 = ProgressiveDVSRConfig(4, channels=16, growth=16, factored=True, last_channels=8)
 
@@ -109,8 +109,8 @@ ZOO: Mapping[str, ZooEntry] = {
     "prog-dvsr-att-x4": ZooEntry(_X4, 28, "with the foreground attention branch"),
     "dvsr-x8": ZooEntry(DVSRConfig(scale=8), 14, "DVSR, not progressive"),
     "dvsr-x4": ZooEntry(DVSRConfig(scale=4), 28, "DVSR, not progressive"),
-    "prog-dvsr-x8-narrow": ZooEntry(_NARROW_X8, 14, "16 channels, last stage 8, ours"),
-    "prog-dvsr-x4-narrow": ZooEntry(_NARROW_X4, 28, "16 channels, last stage 8, ours"),
+    "prog-dvsr-x8-fast": ZooEntry(_FAST_X8, 14, "20 channels, (1+2)D, ours"),
+    "prog-dvsr-x4-fast": ZooEntry(_FAST_X4, 28, "20 channels, (1+2)D, ours"),
     "prog-dvsr-x8-slim": ZooEntry(_SLIM_X8, 14, "16 channels, (1+2)D, last stage 8, ours"),
     "prog-dvsr-x4-slim": ZooEntry(_SLIM_X4, 28, "16 channels, (1+2)D, last stage 8, ours"),
     "any-size-dvsr": ZooEntry(AnySizeDVSRConfig(), 28, "10 to 128 px to 112 px, ours"),
