@@ -36,7 +36,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reproduce": LEARNING | {"training", "evaluation"},  # trains rows and scores them
     "app": LEARNING | {"recognition", "service"},  # a page around it; opens uploads as it does
     "service": LEARNING | {"recognition"},  # answers over HTTP with it
-    "benchmark": LEARNING | {"training", "recognition", "export"},  # measures all that takes time
+    "benchmark": LEARNING
+    | {"training", "evaluation", "recognition", "export"},  # all that takes time
     "demo": LEARNING | {"training", "evaluation", "recognition"},  # does what a user would
 }
 """What each room may import besides itself (a room, or one module of it); `cli` may import all."""

@@ -88,7 +88,7 @@ def test_slower_than_before_ends_with_1(
     [
         (["--networks", "i4d"], "'i4d' is no network"),
         (["--page", "page.md"], "--page needs --out"),
-        (["--video", "video.mp4"], "--video and --model go together"),
+        (["--video", "video.mp4"], "--model goes together with --video"),
         (["--tolerance", "1"], "--tolerance 1.0 is not a part"),
         (["--threads", "0"], "--threads 0 is not 1 to 1024"),
         (["--against", "nothing.json"], "nothing.json: there is no such file"),

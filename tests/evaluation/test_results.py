@@ -264,19 +264,19 @@ def test_runs_are_compared_pair_by_pair(tmp_path: Path) -> None:
     answers(write_run(tmp_path / "a" / "bicubic", name="bicubic"), [True, False] * 3)
     # The same clips in another order: the one that "a" gets wrong in each video is right here.
     answers(write_run(tmp_path / "b" / "better", name="better"), [True] * 6, ids="fedcba")
-    page = results_page(tmp_path, "T", against="bicubic")
+    page = results_page(tmp_path, "T", against=["bicubic"])
     assert "Gained over bicubic" in page
     (row,) = [line for line in page.splitlines() if line.startswith("| better | +")]
     assert row.startswith("| better | +50.0 [+50.0, +50.0] | 0.0")
     with pytest.raises(EvaluationError, match="no run is called 'none'; there are bicubic, better"):
-        results_page(tmp_path, "T", against="none")
+        results_page(tmp_path, "T", against=["none"])
 
 
 def test_runs_on_other_clips_are_not_compared(tmp_path: Path) -> None:
     answers(write_run(tmp_path / "a" / "bicubic", name="bicubic"), [True, False] * 3)
     answers(write_run(tmp_path / "b" / "other", name="other"), [True] * 6, ids="uvwxyz")
     with pytest.raises(EvaluationError, match="of other clips"):
-        results_page(tmp_path, "T", against="bicubic")
+        results_page(tmp_path, "T", against=["bicubic"])
 
 
 def rows_of(page: str, table: str) -> list[str]:
@@ -290,7 +290,7 @@ def test_seeds_are_averaged_and_compared_seed_by_seed(tmp_path: Path) -> None:
     for seed, found in right.items():
         answers(write_run(tmp_path / "a" / f"low{seed}", name="low", seed=seed), found)
     answers(write_run(tmp_path / "a" / "one", name="one", seed=1), [True, False] * 3)
-    page = results_page(tmp_path, "T", against="low")
+    page = results_page(tmp_path, "T", against=["low"])
     assert rows_of(page, "Mean over seeds") == ["| low | 75.0 [75.0, 75.0] | 35.4 | 0, 1 |"]
     (row,) = rows_of(page, "Gained over low")
     assert row.startswith("| one | -50.0 [-50.0, -50.0] |") and row.endswith("| 1 |")
@@ -302,7 +302,7 @@ def test_rows_without_a_seed_in_common_are_not_compared(tmp_path: Path) -> None:
     with pytest.raises(
         EvaluationError, match=r"one and low have no seed in common: \[1\] and \[0\]"
     ):
-        results_page(tmp_path, "T", against="low")
+        results_page(tmp_path, "T", against=["low"])
 
 
 def test_each_group_is_compared_with_its_own_row(tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ def test_each_group_is_compared_with_its_own_row(tmp_path: Path) -> None:
     answers(write_run(tmp_path / "all" / "best", name="best", side=112), whole)
     # At a size that is neither theirs nor its own it is not compared: it has no answers to read.
     write_run(tmp_path / "all" / "best", name="best", side=14, evaluation="evaluation_at_14")
-    page = results_page(tmp_path, "T", against="low")
+    page = results_page(tmp_path, "T", against=["low"])
     for group, gained in (("side14", ("+50.0", "+50.0")), ("side28", ("-50.0", "+0.0"))):
         rows = rows_of(page.split(f"### {group}")[1], "Gained over low")
         assert [row.split("|")[1:3] for row in rows] == [
@@ -321,6 +321,20 @@ def test_each_group_is_compared_with_its_own_row(tmp_path: Path) -> None:
             for name, one in zip(("high", "best"), gained, strict=True)
         ]
     assert "Gained over" not in page.split("### all")[1].split("###")[0]
+
+
+def test_a_second_baseline_is_a_second_table(tmp_path: Path) -> None:
+    half, whole = [True, False] * 3, [True] * 6
+    for group, names in (("side14", ("low", "wide", "thin")), ("side28", ("low", "thin"))):
+        for name in names:
+            answers(write_run(tmp_path / group / name, name=name), half if name == "low" else whole)
+    page = results_page(tmp_path, "T", against=["low", "wide"])
+    side14, side28 = page.split("### side28")
+    assert [row.split("|")[1:3] for row in rows_of(side14, "Gained over wide")] == [
+        [" low ", " -50.0 [-50.0, -50.0] "],
+        [" thin ", " +0.0 [+0.0, +0.0] "],
+    ]
+    assert "Gained over low" in side28 and "Gained over wide" not in side28
 
 
 def test_runs_of_one_name_and_seed_are_told_by_their_folders(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from tinyvirat.benchmark.records import (
     AS_PUBLISHED,
     PUBLISHED,
     BenchmarkError,
+    Cost,
     Report,
     Speed,
     Timing,
@@ -51,6 +52,8 @@ def section(report: Report, picture: str | None = None) -> str:
             parts.append(f"### {title}\n\n{table(*timing_cells(rows))}")
         if part == "training" and (limits := _training_limits(report, rows)):
             parts.append(limits)
+    if report.costs:
+        parts.append("### What it costs in accuracy\n\n" + table(*cost_cells(report.costs)))
     left_out = [f"- {_safe(keys)}: {_safe(why)}" for keys, why in reasons(report)]
     if left_out:
         parts.append("### What did not run\n\n" + "\n".join(left_out))
@@ -128,6 +131,30 @@ def timing_cells(timings: Sequence[Timing]) -> Cells:
         for row in timings
         if row.reason is None
     ]
+
+
+def cost_cells(costs: Sequence[Cost]) -> Cells:
+    """The table of accuracy, likewise."""
+    head = ("model", "engine", "precision", "score", "%", "points gained", "other answers")
+    return head, [
+        (
+            row.model,
+            row.engine,
+            row.precision,
+            row.metric,
+            _number(None if row.score is None else 100 * row.score, ".2f"),
+            _gained(row),
+            f"{row.other} of {row.clips}",
+        )
+        for row in costs
+        if row.reason is None
+    ]
+
+
+def _gained(row: Cost) -> str:
+    values = [None if v is None else f"{100 * v:+.2f}" for v in (row.gained, row.low, row.high)]
+    point, low, high = values
+    return f"{point or NONE}" if low is None or high is None else f"{point} [{low}, {high}]"
 
 
 def _speed(row: Speed) -> tuple[str, ...]:
@@ -229,12 +256,10 @@ def _limits(report: Report) -> str:
 def reasons(report: Report) -> list[tuple[str, str]]:
     """What did not run, and why; those with one reason together."""
     why: dict[str, list[str]] = {}
-    for row in report.speeds:
+    rows: tuple[Speed | Timing | Cost, ...] = (*report.speeds, *report.timings, *report.costs)
+    for row in rows:
         if row.reason is not None:
             why.setdefault(row.reason, []).append(" ".join(row.key))
-    for timing in report.timings:
-        if timing.reason is not None:
-            why.setdefault(timing.reason, []).append(" ".join(timing.key))
     return [("; ".join(keys), reason) for reason, keys in why.items()]
 
 

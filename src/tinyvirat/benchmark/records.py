@@ -153,6 +153,42 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a trained model scores in one engine and precision, and what it loses by them.
+
+    Attributes:
+        model: its name.
+        engine: `torch`, `onnx` or `openvino`.
+        precision: `float32`, `bfloat16` or `int8`.
+        metric: `top 1` or `mAP`.
+        clips: how many.
+        score: a share of 1; None where it did not run.
+        gained: the score less that of PyTorch in float32.
+        low: the lower end of its 95 % interval; None with a single source.
+        high: the upper end, likewise.
+        other: clips that are given other labels than by PyTorch in float32.
+        reason: why there are no figures.
+    """
+
+    model: str
+    engine: str
+    precision: str
+    metric: str = ""
+    clips: int = 0
+    score: float | None = None
+    gained: float | None = None
+    low: float | None = None
+    high: float | None = None
+    other: int | None = None
+    reason: str | None = None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What it is, whenever it is measured."""
+        return (self.model, self.engine, self.precision, "accuracy")
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything of one run.
 
@@ -161,6 +197,7 @@ class Report:
         peaks: of the machine.
         speeds: of networks.
         timings: of the rest.
+        costs: in accuracy, of trained models.
         format: of this file.
     """
 
@@ -168,6 +205,7 @@ class Report:
     peaks: tuple[Peak, ...] = ()
     speeds: tuple[Speed, ...] = ()
     timings: tuple[Timing, ...] = ()
+    costs: tuple[Cost, ...] = ()
     format: int = field(default=FORMAT)
 
     def peak(self, precision: str) -> Peak | None:

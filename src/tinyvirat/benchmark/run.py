@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
+from tinyvirat.benchmark.accuracy import measure_accuracy
 from tinyvirat.benchmark.children import Crew
 from tinyvirat.benchmark.commands import measure_start, measure_video
 from tinyvirat.benchmark.data import measure_data
@@ -45,7 +46,8 @@ class Wanted:
         manifest: of those clips; None makes some.
         start: commands from cold too.
         video: a video to recognise whole, with each of `models`.
-        models: for the video, one after the other.
+        clips: a manifest whose test clips each of `models` is scored on.
+        models: for the video and the clips, one after the other.
     """
 
     subjects: tuple[Subject, ...] = ()
@@ -55,6 +57,7 @@ class Wanted:
     manifest: Path | None = None
     start: bool = False
     video: Path | None = None
+    clips: Path | None = None
     models: Sequence[str] = ()
 
 
@@ -92,12 +95,17 @@ def run(wanted: Wanted, progress: Callable[[str], None] | None = None) -> Report
         for model in wanted.models:
             say(f"the whole of {wanted.video.name} by {model}")
             timings += measure_video(wanted.video, model, wanted.how)
+    costs = []
+    if wanted.clips is not None:
+        for model in wanted.models:
+            say(f"the accuracy of {model} on {wanted.clips.name}")
+            costs += measure_accuracy(model, wanted.clips, wanted.how)
     if wanted.start:
         say("commands from cold")
         timings += measure_start(wanted.how)
     found = {peak.precision: peak for peak in peaks(turns)}
     shared = tuple(with_share(row, found.get(row.precision)) for row in speeds)
-    return Report(machine, tuple(found.values()), shared, tuple(timings))
+    return Report(machine, tuple(found.values()), shared, tuple(timings), tuple(costs))
 
 
 def _matrices(how: How) -> dict[str, Found]:

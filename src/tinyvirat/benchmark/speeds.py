@@ -133,7 +133,7 @@ def measure(one: Subject, how: How, folder: Path) -> tuple[list[Speed], dict[str
     with Crew(threads=how.threads, seconds=how.pace.limit) as crew:
         for engine, precision in cases:
             reason = why if engine in EXPORTED else None
-            reason = reason or _impossible(engine, precision)
+            reason = reason or impossible(engine, precision)
             if reason is not None:
                 rows[engine, precision] = Speed(
                     one.name, engine, precision, cost.parameters, cost.gmac, reason=reason
@@ -268,7 +268,7 @@ def _export(one: Subject, how: How, folder: Path) -> tuple[Path, str | None]:
     return path, None
 
 
-def _impossible(engine: str, precision: str) -> str | None:
+def impossible(engine: str, precision: str) -> str | None:
     """Why an engine has no such precision."""
     if precision == "int8":
         return "int8 takes a network quantised with calibration clips, which is not made here"

@@ -42,6 +42,7 @@ def bench(
     paths: bool = False,
     start: bool = False,
     video: Path | None = None,
+    accuracy: Path | None = None,
     model: list[str] | None = None,
     threads: int | None = None,
     device: str = "cpu",
@@ -72,8 +73,10 @@ def bench(
         paths: measure the way of clips too: decoding, the cache, making them small.
         start: measure commands from cold too.
         video: measure the whole of this video too, stage by stage, with --model.
+        accuracy: a manifest on whose test clips each --model is scored, in every engine and
+            precision.
         model: models' or runs' folders, or names of models that ship or of fetched weights, for
-            --video.
+            --video and --accuracy.
         threads: of every measurement; default: all cores.
         device: where PyTorch computes.
         seed: of weights and clips.
@@ -87,8 +90,10 @@ def bench(
 
     if page is not None and out is None:
         raise BenchmarkError("--page needs --out: the page shows a picture that lies there")
-    if (video is None) != (model is None):
-        raise BenchmarkError("--video and --model go together: what to read, and what reads it")
+    if (video is None and accuracy is None) != (model is None):
+        raise BenchmarkError(
+            "--model goes together with --video or --accuracy: what reads, and what is read"
+        )
     if not 0.0 <= tolerance < 1.0:
         raise BenchmarkError(f"--tolerance {tolerance} is not a part from 0 to 1")
     earlier = None if against is None else read_report(against)
@@ -108,6 +113,7 @@ def bench(
         manifest=data,
         start=start,
         video=video,
+        clips=accuracy,
         models=tuple(model or ()),
     )
     report = run(wanted)
@@ -174,7 +180,7 @@ def _show(report: Report, changes: list[Change]) -> None:
     from rich.markup import escape
     from rich.table import Column, Table
 
-    from tinyvirat.benchmark.page import reasons, speed_cells, timing_cells
+    from tinyvirat.benchmark.page import cost_cells, reasons, speed_cells, timing_cells
 
     console = Console()
     for peak in report.peaks:
@@ -182,6 +188,7 @@ def _show(report: Report, changes: list[Change]) -> None:
     parts = (
         ("networks", speed_cells(report.speeds), NARROW),
         ("everything else", timing_cells(report.timings), None),
+        ("accuracy", cost_cells(report.costs), None),
     )
     for title, (head, rows), columns in parts:
         if rows:

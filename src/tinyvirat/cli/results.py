@@ -11,7 +11,7 @@ def results(
     out: Path,
     title: str = "Results",
     notes: Path | None = None,
-    against: str | None = None,
+    against: list[str] | None = None,
 ) -> int:
     """Writes a Markdown page of all evaluated runs under a folder.
 
@@ -24,14 +24,14 @@ def results(
         out: the page.
         title: of the section; one of the same title is replaced.
         notes: a text file that is put under the title, such as the protocol.
-        against: the name of a row that the others are compared with, clip by clip: those of its
-            folder, and those on the same clips in folders without a row of that name.
+        against: names of rows that the others are compared with, clip by clip, in a table each:
+            those of the same folder, and those on the same clips in folders without such a row.
     """
     from tinyvirat.common.files import write_text
     from tinyvirat.evaluation.results import results_page, with_section
 
     text = notes.read_text(encoding="utf-8") if notes else ""
-    section = results_page(root, title, text, against)
+    section = results_page(root, title, text, against or ())
     page = out.read_text(encoding="utf-8") if out.is_file() else ""
     write_text(out, with_section(page, section))
     print(out)

@@ -146,18 +146,18 @@ def _told_apart(results: Sequence[RunResult]) -> list[RunResult]:
     ]
 
 
-def results_page(root: Path, title: str, notes: str = "", against: str | None = None) -> str:
+def results_page(root: Path, title: str, notes: str = "", against: Sequence[str] = ()) -> str:
     """The page of all runs under a folder, as Markdown.
 
     Args:
         root: the folder.
         title: of the page's section.
         notes: text under the title, such as the protocol and what the numbers mean.
-        against: the name of a row that the others of its group are compared with, and those on
-            the same clips of groups that have no row of that name.
+        against: names of rows that the others of their group are compared with, and those on the
+            same clips of groups that have none of these rows; one table each.
 
     Raises:
-        EvaluationError: there is no run, none of the name `against`, or a file of theirs cannot be
+        EvaluationError: there is no run, none of a name in `against`, or a file of theirs cannot be
             read.
     """
     results = find_results(root)
@@ -171,12 +171,13 @@ def results_page(root: Path, title: str, notes: str = "", against: str | None = 
         seeded = _seeded(own)
         if any(len(row.folders) > 1 for row in seeded):
             tables.insert(1, means(seeded))
-        if against is not None and any(row.name == against for row in seeded):
-            tables.append(_gains(results, group, against))
+        known = {row.name for row in seeded}
+        tables += [_gains(results, group, name, against) for name in against if name in known]
         parts += [as_markdown(table).strip() for table in tables]
     rows = dict.fromkeys(result.row for result in results)
-    if against is not None and against not in rows:
-        raise EvaluationError(f"no run is called {against!r}; there are {', '.join(rows)}")
+    for name in against:
+        if name not in rows:
+            raise EvaluationError(f"no run is called {name!r}; there are {', '.join(rows)}")
     parts.append("### How each number was made")
     parts.append("\n".join(_provenance(result) for result in results))
     return "\n\n".join(parts) + "\n"
@@ -207,15 +208,17 @@ def _seeded(results: Sequence[RunResult]) -> list[Seeded]:
     return [Seeded(row, by_seed) for row, by_seed in found.items()]
 
 
-def _gains(results: Sequence[RunResult], group: str, against: str) -> Table:
-    """A group's rows against one of them, and those of groups that have none of that name."""
+def _gains(
+    results: Sequence[RunResult], group: str, against: str, baselines: Sequence[str]
+) -> Table:
+    """A group's rows against one of them, and those of groups that have no baseline at all."""
     groups = dict.fromkeys(one.group for one in results)
     rows = {name: _seeded([one for one in results if one.group == name]) for name in groups}
     first = next(row for row in rows[group] if row.name == against)
     base = next(one for one in results if (one.group, one.row) == (group, against))
     others = [row for row in rows[group] if row is not first]
     for name in groups:
-        if all(row.name != against for row in rows[name]):
+        if all(row.name not in baselines for row in rows[name]):
             others += _seeded([one for one in results if one.group == name and _serves(one, base)])
     return gains(first, others)
 

@@ -52,15 +52,15 @@ def means(rows: Sequence[Seeded]) -> Table:
     for row in several:
         by_seed = _answers(row)
         one = next(iter(by_seed.values()))
-        score = _score(one)
+        score = score_name(one)
         scores = [
-            _metric(each).resampled(
+            metric_of(each).resampled(
                 each.logits_NK, each.known_targets(), np.ones((1, len(one.ids)))
             )
             for each in by_seed.values()
         ]
         interval = bootstrap(
-            OverSeeds(_metric(one), len(by_seed)),
+            OverSeeds(metric_of(one), len(by_seed)),
             stacked(by_seed),
             one.known_targets(),
             one.sources,
@@ -105,7 +105,7 @@ def gains(against: Seeded, others: Sequence[Seeded]) -> Table:
         rows.append((row.name, found.interval, found.p_value, seeds))
     columns = (
         Column("run"),
-        Column(f"{_score(one)}, points", "percent", 1, signed=True),
+        Column(f"{score_name(one)}, points", "percent", 1, signed=True),
         Column("p", "number", 3),
         Column("seeds"),
     )
@@ -130,7 +130,7 @@ def _difference(
     template = one[both[0]]
     other = {seed: _aligned(_read(row.folders[seed]), template, row.folders[seed]) for seed in both}
     found = paired_difference(
-        OverSeeds(_metric(template), len(both)),
+        OverSeeds(metric_of(template), len(both)),
         stacked(one),
         stacked(other),
         template.known_targets(),
@@ -170,9 +170,11 @@ def _aligned(one: Predictions, template: Predictions, folder: Path) -> Predictio
     return replace(template, logits_NK=one.logits_NK[order], model=one.model)
 
 
-def _metric(one: Predictions) -> ResampledMetric:
+def metric_of(one: Predictions) -> ResampledMetric:
+    """Top 1 where clips have one label, mean average precision where they can have several."""
     return MeanAveragePrecision() if one.multi_label else Accuracy()
 
 
-def _score(one: Predictions) -> str:
+def score_name(one: Predictions) -> str:
+    """What `metric_of` is called."""
     return "mAP" if one.multi_label else "top 1"
