@@ -90,13 +90,13 @@ def _cost(name: str, engine: str, precision: str, found: Predictions, exact: Pre
         name,
         engine,
         precision,
-        score_name(exact),
-        len(exact.ids),
-        gained.second,
-        gained.interval.point,
-        gained.interval.low,
-        gained.interval.high,
-        int(other_N.sum()),
+        metric=score_name(exact),
+        clips=len(exact.ids),
+        score=gained.second,
+        gained=gained.interval.point,
+        low=gained.interval.low,
+        high=gained.interval.high,
+        other=int(other_N.sum()),
     )
 
 
