@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from tinyvirat.benchmark import accuracy
 from tinyvirat.benchmark.accuracy import measure_accuracy
+from tinyvirat.benchmark.children import Child
 from tinyvirat.benchmark.page import cost_cells, section
 from tinyvirat.benchmark.records import Cost, Machine, Report
+from tinyvirat.benchmark.run import Wanted, run
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.datasets.manifest import ClipRecord, write_manifest
 from tinyvirat.models.preprocess import Preprocess
@@ -20,9 +25,11 @@ from tinyvirat.models.saved import Model, ModelSpec, save_model
 from tinyvirat.video import write_video
 from tinyvirat.video.sampling import AllWindows
 
-from .small import CONFIG, HOW
+from .here import HereChild
+from .small import CONFIG, HOW, SUBJECT
 
 LABELS = ("a", "b", "c")
+TORCH = replace(HOW, engines=("torch",))
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +67,13 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return folder
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children work in this process: the same code, without their start."""
+    monkeypatch.setattr(accuracy, "Child", HereChild)
+
+
+@pytest.mark.usefixtures("here")
 def test_every_engine_and_format_is_scored_beside_float32(model: Path, manifest: Path) -> None:
     exact, bfloat16, onnx, refused = measure_accuracy(str(model), manifest, HOW)
     assert (exact.engine, exact.precision) == ("torch", "float32")
@@ -72,12 +86,11 @@ def test_every_engine_and_format_is_scored_beside_float32(model: Path, manifest:
     assert refused.reason is not None and "float32 only" in refused.reason
 
 
+@pytest.mark.usefixtures("here")
 def test_a_worse_network_is_seen(
     model: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The table is of answers: a format that turned every logit round would show."""
-    from tinyvirat.benchmark import accuracy
-
     real, calls = accuracy.predict, []
 
     def predict(*args: object, **options: object) -> object:
@@ -86,9 +99,45 @@ def test_a_worse_network_is_seen(
         return found if len(calls) == 1 else replace(found, logits_NK=-found.logits_NK - 1e-3)
 
     monkeypatch.setattr(accuracy, "predict", predict)
-    how = replace(HOW, engines=("torch",))
-    _, turned = measure_accuracy(str(model), manifest, how)
+    _, turned = measure_accuracy(str(model), manifest, TORCH)
     assert turned.other == 6
+
+
+class DyingChild(Child):
+    """A real process, which is killed where it should answer in the wrong format."""
+
+    dies = "bfloat16"
+
+    def __init__(self, job: dict[str, Any], **options: Any) -> None:
+        if job["precision"] == self.dies:
+            kill = "import os; input(); os.kill(os.getpid(), 11)"
+            options["command"] = (sys.executable, "-S", "-c", kill)
+        super().__init__(job, **options)
+
+
+def test_each_is_a_process_and_its_crash_is_a_line(
+    model: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accuracy, "Child", DyingChild)
+    exact, killed = measure_accuracy(str(model), manifest, TORCH)
+    assert exact.score is not None and exact.reason is None
+    assert killed.score is None and killed.reason == "ended by SIGSEGV"
+    monkeypatch.setattr(DyingChild, "dies", "float32")
+    assert [row.reason for row in measure_accuracy(str(model), manifest, TORCH)] == [
+        "ended by SIGSEGV",
+        "PyTorch in float32 gave nothing to compare with",
+    ]
+
+
+def test_clips_without_labels_are_a_reason(
+    model: Path, manifest: Path, here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = accuracy.predict
+    monkeypatch.setattr(
+        accuracy, "predict", lambda *a, **k: replace(real(*a, **k), targets_NK=None)
+    )
+    exact, _ = measure_accuracy(str(model), manifest, TORCH)
+    assert exact.reason is not None and "no known labels" in exact.reason
 
 
 def test_clips_of_other_classes_are_refused(model: Path, manifest: Path) -> None:
@@ -97,6 +146,11 @@ def test_clips_of_other_classes_are_refused(model: Path, manifest: Path) -> None
     other.write_text(text, encoding="utf-8")
     with pytest.raises(TinyviratError, match="'other' is not one of the model's"):
         measure_accuracy(str(model), other, HOW)
+    wanted = Wanted((SUBJECT,), HOW, clips=other, models=[str(model)])
+    said: list[str] = []
+    with pytest.raises(TinyviratError, match="'other' is not one of the model's"):
+        run(wanted, said.append)
+    assert not said, "before anything is measured"
 
 
 def test_the_table() -> None:

@@ -15,7 +15,7 @@ import torch
 from tinyvirat.benchmark import data as data_module
 from tinyvirat.benchmark import speeds as speeds_module
 from tinyvirat.benchmark import training as training_module
-from tinyvirat.benchmark.children import Child, ChildError
+from tinyvirat.benchmark.children import Child
 from tinyvirat.benchmark.data import measure_data
 from tinyvirat.benchmark.networks import clips
 from tinyvirat.benchmark.records import BenchmarkError
@@ -30,7 +30,7 @@ from tinyvirat.benchmark.speeds import (
     with_share,
 )
 from tinyvirat.benchmark.training import measure_training
-from tinyvirat.benchmark.worker import open_work, serve, timed
+from tinyvirat.benchmark.worker import open_work, serve
 from tinyvirat.models.preprocess import Preprocess
 from tinyvirat.models.recognizer import RecognizerConfig
 from tinyvirat.models.resnet3d import ResNet3DConfig
@@ -38,51 +38,8 @@ from tinyvirat.models.saved import Model, ModelSpec, save_model
 from tinyvirat.models.zoo import ZOO, config_to_json, cost_of
 from tinyvirat.video.sampling import AllWindows
 
+from .here import HereCrew
 from .small import CONFIG, HOW, RECIPE, SUBJECT
-
-
-class HereChild:
-    """A child that is no process."""
-
-    def __init__(self, job: dict[str, Any]) -> None:
-        self.job = job
-        self.work_of: Any = None
-
-    def ready(self) -> dict[str, Any]:
-        try:
-            self.work_of = open_work(self.job)
-        except Exception as error:
-            raise ChildError(str(error)) from error
-        return {"prepare_seconds": 0.0, **self.work_of.facts}
-
-    def work(self, **order: Any) -> dict[str, Any]:
-        if "answer" in order:
-            self.work_of.answer(Path(order["answer"]))
-            return {}
-        size = min(order["size"], 64)  # matrices need not be large here
-        return timed(self.work_of, size, warm=True)
-
-    def close(self) -> None:
-        pass
-
-
-class HereCrew:
-    """Children that are no processes."""
-
-    jobs: list[dict[str, Any]]
-
-    def __init__(self, **_: Any) -> None:
-        self.children: dict[str, HereChild] = {}
-
-    def start(self, name: str, job: dict[str, Any]) -> None:
-        self.children[name] = HereChild(job)
-        self.jobs.append(job)
-
-    def __enter__(self) -> HereCrew:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
-from tinyvirat.benchmark.accuracy import measure_accuracy
+from tinyvirat.benchmark.accuracy import check_clips, measure_accuracy
 from tinyvirat.benchmark.children import Crew
 from tinyvirat.benchmark.commands import measure_start, measure_video
 from tinyvirat.benchmark.data import measure_data
@@ -72,6 +72,9 @@ def run(wanted: Wanted, progress: Callable[[str], None] | None = None) -> Report
         TinyviratError: something that was given cannot be read.
     """
     say = progress or _say
+    if wanted.clips is not None:
+        for model in wanted.models:
+            check_clips(model, wanted.clips)  # now, not after hours of measuring
     machine = _machine(wanted.how)
     speeds: list[Speed] = []
     timings: list[Timing] = []

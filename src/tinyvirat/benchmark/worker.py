@@ -55,6 +55,10 @@ def open_work(job: dict[str, Any]) -> Work:
         from tinyvirat.benchmark.data import DataWork
 
         return DataWork(job)
+    if kind == "accuracy":
+        from tinyvirat.benchmark.accuracy import AccuracyWork
+
+        return AccuracyWork(job)
     raise ValueError(f"no work is called {kind!r}")
 
 

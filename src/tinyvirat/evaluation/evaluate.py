@@ -22,6 +22,7 @@ from tinyvirat.evaluation.errors import EvaluationError
 from tinyvirat.evaluation.predictions import Predictions, joined
 from tinyvirat.evaluation.quality import Quality, VideoQuality, mean_quality, measure
 from tinyvirat.models.inference import Inference
+from tinyvirat.models.saved import ModelSpec
 
 CLIPS_AT_ONCE = 4
 """Clips that are decoded together; the network's own batch is `Inference.batch`."""
@@ -57,12 +58,7 @@ def predict(
     """
     spec = inference.spec
     records = manifest.of(split)
-    unknown = sorted({label for r in records for label in r.labels} - set(spec.labels))
-    if unknown:
-        raise EvaluationError(
-            f"{manifest.path}: the label {unknown[0]!r} is not one of the model's: "
-            f"{', '.join(spec.labels)}"
-        )
+    refuse_other_labels(manifest, split, spec)
     process = this_process()
     ids, sources, sizes, logits, targets = [], [], [], [], []
     for batch in _batches(manifest, records, inference, process, what, cache, workers):
@@ -96,6 +92,20 @@ def predict(
     predictions = joined(parts)
     predictions.refuse_other_clips(record.id for record in records)
     return predictions
+
+
+def refuse_other_labels(manifest: Manifest, split: str, spec: ModelSpec) -> None:
+    """Makes sure that a model knows all labels of a split.
+
+    Raises:
+        EvaluationError: it does not know one.
+    """
+    unknown = sorted({label for r in manifest.of(split) for label in r.labels} - set(spec.labels))
+    if unknown:
+        raise EvaluationError(
+            f"{manifest.path}: the label {unknown[0]!r} is not one of the model's: "
+            f"{', '.join(spec.labels)}"
+        )
 
 
 def quality(
