@@ -189,7 +189,7 @@ class TestOurOwn:
     def test_the_columns_are_those_that_there_are(self) -> None:
         made = make_plan("ut_interaction")
         assert made.paper.rows == () and made.paper.metric == "accuracy"
-        assert [row.input for row in made.rows] == ["112x112", *["28x28"] * 4]
+        assert [row.input for row in made.rows] == ["112x112", *["28x28"] * 5]
 
 
 class TestChoosing:
