@@ -13,7 +13,8 @@ import pytest
 from tinyvirat.evaluation.errors import EvaluationError
 from tinyvirat.evaluation.prediction_file import write_predictions
 from tinyvirat.evaluation.predictions import Predictions
-from tinyvirat.evaluation.results import find_results, results_page, with_section
+from tinyvirat.evaluation.results import results_page, with_section
+from tinyvirat.evaluation.run_results import find_results, find_untested
 
 SHA = "ab" * 32
 QUALITY = {
@@ -61,10 +62,14 @@ def write_run(
     }
     interval = {**HOW, "point": 0.7333, "low": 0.65, "high": 0.8}
     metrics = {"split": "test", "intervals": {score: interval}}
-    write(folder / "environment.json", [{"command": "an earlier start"}, environment])
+    write(folder / "environment.json", [environment | {"commit": "an earlier"}, environment])
     write(folder / "summary.json", summary)
     write(folder / evaluation / "metrics.json", metrics)
-    seen = {"input_sizes": [side], "quality": quality, **facts}
+    test = {
+        "command": f"/opt/bin/tinyvirat evaluate /home/me/{folder.name}",
+        "commit": "ba9876543210",
+    }
+    seen = {"input_sizes": [side], "quality": quality, "environment": test, **facts}
     write(folder / evaluation / "evaluation.json", seen)
     return folder
 
@@ -109,18 +114,20 @@ def test_golden(tmp_path: Path) -> None:
         "\n"
         "| run | input | parameters, M | GMAC a window | iterations by phase | training, s "
         "| seed |\n"
-        "| --- | --- | --- | --- | --- | --- | --- |\n"
+        "| --- | --- | ---: | ---: | --- | ---: | --- |\n"
         "| ut-high | 112 px | 12.29 | 7.0 | 2-joint: 50, 3-classifier: 120 | 158 | 0 |\n"
         "| ut-prog | 28 px | 12.29 | 7.0 | 2-joint: 50, 3-classifier: 120 | 158 | 0 |\n"
         "\n"
         "### How each number was made\n"
         "\n"
-        "- **way, ut-high**: `tinyvirat train ut-high --data set1.jsonl --out x`; commit "
-        "0123456789ab, torch 2.13.0, 2 x Chip, bf16, 2026-11-22T10:59:05+00:00; data SHA-256 "
-        "abababababab, 60 training clips; split test\n"
-        "- **way, ut-prog**: `tinyvirat train ut-prog --data set1.jsonl --out x`; commit "
-        "0123456789ab, torch 2.13.0, 2 x Chip, bf16, 2026-11-22T11:59:05+00:00; data SHA-256 "
-        "abababababab, 60 training clips; split test\n"
+        "- **way/high** (ut-high, seed 0): `tinyvirat train ut-high --data set1.jsonl --out x`; "
+        "commit an earlier, then 0123456789ab, torch 2.13.0, 2 x Chip, bf16, "
+        "2026-11-22T10:59:05+00:00; data SHA-256 abababababab, 60 training clips\n"
+        "  - `tinyvirat evaluate high`; commit ba9876543210; split test\n"
+        "- **way/prog** (ut-prog, seed 0): `tinyvirat train ut-prog --data set1.jsonl --out x`; "
+        "commit an earlier, then 0123456789ab, torch 2.13.0, 2 x Chip, bf16, "
+        "2026-11-22T11:59:05+00:00; data SHA-256 abababababab, 60 training clips\n"
+        "  - `tinyvirat evaluate prog`; commit ba9876543210; split test\n"
     )
 
 
@@ -128,6 +135,30 @@ def test_runs_stand_in_the_order_in_which_they_were_trained(tmp_path: Path) -> N
     write_run(tmp_path / "a", name="late", time="2026-11-22T12:00:00+00:00")
     write_run(tmp_path / "b", name="early", time="2026-11-22T09:00:00+00:00")
     assert [one.name for one in find_results(tmp_path)] == ["early", "late"]
+
+
+def test_seeds_stand_together(tmp_path: Path) -> None:
+    """Whenever each was trained."""
+    for hour, name, seed in ((9, "a", 1), (10, "b", 0), (11, "a", 0), (12, "b", 1)):
+        write_run(
+            tmp_path / f"{name}{seed}", name=name, seed=seed, time=f"2026-11-22T{hour:02}:00:00"
+        )
+    names = [one.name for one in find_results(tmp_path)]
+    assert names == ["a, seed 0", "a, seed 1", "b, seed 0", "b, seed 1"]
+
+
+def test_a_network_that_others_took_over_has_its_cost_and_its_command(tmp_path: Path) -> None:
+    write_run(tmp_path / "x" / "row")
+    run = write_run(tmp_path / "x" / "sr", name="sr")
+    shutil.rmtree(run / "evaluation")
+    assert find_untested(tmp_path) == [], "it has not ended"
+    change(run / "summary.json", complete=True)
+    (found,) = find_untested(tmp_path)
+    assert (found.name, found.group, found.folder) == ("sr", "x", run)
+    page = results_page(tmp_path, "T")
+    assert len(rows_of(page, "Scores")) == 1
+    assert rows_of(page, "Costs")[0].startswith("| sr | - | 12.29 | 7.0 |")
+    assert "- **x/sr** (sr, seed 0): `tinyvirat train sr " in page
 
 
 def test_a_folder_of_runs_is_a_table(tmp_path: Path) -> None:
@@ -203,6 +234,12 @@ def test_a_run_that_was_not_evaluated_is_not_there(tmp_path: Path) -> None:
         ("summary.json", {"phases": {"1": {"steps": 3}}}, "summary.json: 'seconds' is missing"),
         ("summary.json", {"phases": [3]}, "summary.json: 'steps' is missing"),
         ("environment.json", {"commit": None}, "environment.json: 'commit' is missing"),
+        ("environment.json", {"torch": None}, "environment.json: 'torch' is missing"),
+        (
+            "evaluation/evaluation.json",
+            {"environment": {"commit": "x"}},
+            "evaluation.json: 'command' is missing",
+        ),
         ("environment.json", {"data": {}}, "environment.json: 'data' is missing"),
         ("environment.json", {"data": {"data": {}}}, "environment.json: 'sha256' is missing"),
         ("evaluation/metrics.json", {"intervals": None}, "metrics.json: 'intervals' is missing"),

@@ -12,7 +12,7 @@ from tinyvirat.cli import main
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.evaluation.paper import PAPER_TABLES
 from tinyvirat.evaluation.prediction_file import read_predictions
-from tinyvirat.evaluation.results import find_results
+from tinyvirat.evaluation.run_results import find_results
 from tinyvirat.reproduce import work
 from tinyvirat.reproduce.changes import Budget
 from tinyvirat.reproduce.estimate import Speed, estimate

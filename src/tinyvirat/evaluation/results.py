@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from tinyvirat.common.words import shown_command
 from tinyvirat.evaluation.errors import EvaluationError
+from tinyvirat.evaluation.run_results import (
+    EVALUATION,
+    NEEDED_INTERVAL,
+    RunResult,
+    TrainedRun,
+    find_results,
+    find_untested,
+)
 from tinyvirat.evaluation.seeds import Seeded, gains, means
 from tinyvirat.evaluation.significance import Interval
 from tinyvirat.evaluation.tables import Column, Table, as_markdown
 
-EVALUATION = "evaluation"
-SUMMARY, ENVIRONMENT = "summary.json", "environment.json"
-METRICS, FACTS = "metrics.json", "evaluation.json"
 HEAD = "# Measured results\n\nMade by `tinyvirat results`; do not edit."
-NEEDED_SUMMARY = ("name", "seed", "parameters", "gmac", "precision", "phases")
-NEEDED_INTERVAL = tuple(field.name for field in fields(Interval))
-NEEDED_ENVIRONMENT = ("command", "time", "commit", "torch", "processor", "data")
 SCORES = {
     "top1": "top 1, %",
     "mean_class": "mean over classes, %",
@@ -30,124 +29,11 @@ SCORES = {
 }
 
 
-@dataclass(frozen=True)
-class RunResult:
-    """What one run folder says.
-
-    Attributes:
-        group: the folder that the run is in, relative to the root: one table a group.
-        row: the recipe's name, the input where it is not what the run was trained on, and the run's
-            folder where another has the same name and seed.
-        name: the same, with its seed where the row has several.
-        summary: `summary.json`.
-        environment: the last entry of `environment.json`.
-        metrics: `evaluation/metrics.json`.
-        facts: `evaluation/evaluation.json`.
-        folder: of the evaluation.
-    """
-
-    group: str
-    row: str
-    name: str
-    summary: Mapping[str, Any]
-    environment: Mapping[str, Any]
-    metrics: Mapping[str, Any]
-    facts: Mapping[str, Any]
-    folder: Path
-
-
-def find_results(root: Path) -> list[RunResult]:
-    """All evaluated runs under a folder, in the order in which they were trained.
-
-    A run can have several evaluations: in `evaluation`, and in `evaluation_at_14` and the like.
-
-    Raises:
-        EvaluationError: there are none, or a file of theirs cannot be read.
-    """
-    found = [_result(root, path) for path in sorted(root.rglob(f"{EVALUATION}*/{FACTS}"))]
-    if not found:
-        raise EvaluationError(f"{root}: no run in it has a folder {EVALUATION} with {FACTS}")
-    return sorted(_told_apart(found), key=lambda one: (one.group, one.environment["time"]))
-
-
-def _result(root: Path, path: Path) -> RunResult:
-    """What the run says whose evaluation wrote `path`."""
-    run = path.parent.parent
-    history = _read(run / ENVIRONMENT)
-    if not isinstance(history, list) or not history:
-        raise EvaluationError(f"{run / ENVIRONMENT}: holds no list of what the run was made with")
-    environment = _needed(history[-1], NEEDED_ENVIRONMENT, run / ENVIRONMENT)
-    roles = _needed(environment["data"], ("data",), run / ENVIRONMENT)
-    _needed(roles["data"], ("sha256", "train"), run / ENVIRONMENT)
-    summary = _needed(_read(run / SUMMARY), NEEDED_SUMMARY, run / SUMMARY)
-    for phase in _entries(summary["phases"]):
-        _needed(phase, ("steps", "seconds"), run / SUMMARY)
-    facts = _needed(_read(path), ("input_sizes",), path)
-    quality = facts.get("quality")
-    if quality is not None:
-        for way in ("bicubic", "super-resolved"):
-            _needed(_needed(quality, (way,), path)[way], ("psnr", "ssim", "videos"), path)
-    metrics = _needed(_read(path.parent / METRICS), ("intervals", "split"), path.parent / METRICS)
-    for interval in _entries(metrics["intervals"]):
-        _needed(interval, NEEDED_INTERVAL, path.parent / METRICS)
-    row = _row(summary, facts, path.parent.name)
-    return RunResult(
-        group=run.parent.relative_to(root).as_posix(),
-        row=row,
-        name=row,
-        summary=summary,
-        environment=environment,
-        metrics=metrics,
-        facts=facts,
-        folder=path.parent,
-    )
-
-
-def _entries(data: Any) -> list[Any]:
-    """The values of a JSON object; of anything else one that is none."""
-    return list(data.values()) if isinstance(data, dict) else [None]
-
-
-def _needed(data: Any, keys: Sequence[str], path: Path) -> Mapping[str, Any]:
-    """A JSON object that has these keys."""
-    found: Mapping[str, Any] = data if isinstance(data, dict) else {}
-    missing = next((key for key in keys if key not in found), None)
-    if missing is not None:
-        raise EvaluationError(
-            f"{path}: {missing!r} is missing; it is not what `tinyvirat train` or `tinyvirat "
-            "evaluate` writes: train or evaluate again, or take the folder away"
-        )
-    return found
-
-
-def _row(summary: Mapping[str, Any], facts: Mapping[str, Any], folder: str) -> str:
-    """What an evaluation is called: its recipe, and what is other in the test than in training."""
-    tested = str(facts.get("tested", ""))
-    if folder != EVALUATION and not tested:
-        tested = f"tested at {', '.join(map(str, facts['input_sizes']))} px"
-    return ", ".join(filter(None, (str(summary["name"]), tested)))
-
-
-def _told_apart(results: Sequence[RunResult]) -> list[RunResult]:
-    """The results, those of one group that are called alike with their folders or their seeds."""
-    twice = Counter((one.group, one.row, one.summary["seed"]) for one in results)
-    known = [
-        replace(one, row=f"{one.row} ({one.folder.parent.name})")
-        if twice[one.group, one.row, one.summary["seed"]] > 1
-        else one
-        for one in results
-    ]
-    times = Counter((one.group, one.row) for one in known)
-    return [
-        replace(one, name=f"{one.row}, seed {one.summary['seed']}")
-        if times[one.group, one.row] > 1
-        else replace(one, name=one.row)
-        for one in known
-    ]
-
-
 def results_page(root: Path, title: str, notes: str = "", against: Sequence[str] = ()) -> str:
-    """The page of all runs under a folder, as Markdown.
+    """The page of all tested runs under a folder, as Markdown.
+
+    Finished runs without a test, whose networks others may have taken over, are in the table of
+    costs and among the commands.
 
     Args:
         root: the folder.
@@ -160,14 +46,15 @@ def results_page(root: Path, title: str, notes: str = "", against: Sequence[str]
         EvaluationError: there is no run, none of a name in `against`, or a file of theirs cannot be
             read.
     """
-    results = find_results(root)
+    results, untested = find_results(root), find_untested(root)
     parts = [f"## {title}"]
     if notes:
         parts.append(notes.strip())
     for group in dict.fromkeys(result.group for result in results):
         own = [result for result in results if result.group == group]
         parts.append(f"### {group}")
-        tables = [_scores(own), _costs(own)]
+        taken_over = [run for run in untested if run.group == group]
+        tables = [_scores(own), _costs(own, taken_over)]
         seeded = _seeded(own)
         if any(len(row.folders) > 1 for row in seeded):
             tables.insert(1, means(seeded))
@@ -179,7 +66,7 @@ def results_page(root: Path, title: str, notes: str = "", against: Sequence[str]
         if name not in rows:
             raise EvaluationError(f"no run is called {name!r}; there are {', '.join(rows)}")
     parts.append("### How each number was made")
-    parts.append("\n".join(_provenance(result) for result in results))
+    parts.append("\n".join(_provenance(results, untested)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -204,7 +91,7 @@ def _seeded(results: Sequence[RunResult]) -> list[Seeded]:
     """The rows of one group, each with the evaluations of all its seeds."""
     found: dict[str, dict[int, Path]] = {}
     for result in results:
-        found.setdefault(result.row, {})[result.summary["seed"]] = result.folder
+        found.setdefault(result.row, {})[result.seed] = result.evaluation
     return [Seeded(row, by_seed) for row, by_seed in found.items()]
 
 
@@ -226,7 +113,7 @@ def _gains(
 def _serves(one: RunResult, base: RunResult) -> bool:
     """Whether a row of another group tells something beside `base`: it was scored on the same
     clips, at the same size or at the one that it was trained for."""
-    same_input = _sides(one) == _sides(base) or one.folder.name == EVALUATION
+    same_input = _sides(one) == _sides(base) or one.evaluation.name == EVALUATION
     return same_input and _clips(one) == _clips(base)
 
 
@@ -259,33 +146,36 @@ def _scores(results: Sequence[RunResult]) -> Table:
     return Table("Scores", columns, tuple(rows), tuple(notes))
 
 
-def _costs(results: Sequence[RunResult]) -> Table:
+def _costs(results: Sequence[RunResult], untested: Sequence[TrainedRun]) -> Table:
     columns = (
         Column("run"),
         Column("input"),
-        Column("parameters, M"),
-        Column("GMAC a window"),
+        Column("parameters, M", "number", 2),
+        Column("GMAC a window", "number", 1),
         Column("iterations by phase"),
-        Column("training, s"),
+        Column("training, s", "number", 0),
         Column("seed"),
     )
+    trained: list[tuple[TrainedRun, str | None]] = [(run, None) for run in untested]
     rows = []
-    for result in results:
-        phases = result.summary["phases"]
-        steps = ", ".join(f"{name}: {phase['steps']}" for name, phase in phases.items())
-        seconds = sum(phase["seconds"] for phase in phases.values())
+    for run, sides in [*trained, *((result, _sides(result)) for result in results)]:
+        phases = run.summary["phases"]
         rows.append(
             (
-                result.name,
-                _sides(result),
-                f"{result.summary['parameters'] / 1e6:.2f}",
-                f"{result.summary['gmac']:.1f}",
-                steps,
-                f"{seconds:.0f}",
-                str(result.summary["seed"]),
+                run.name,
+                sides,
+                run.summary["parameters"] / 1e6,
+                run.summary["gmac"],
+                ", ".join(f"{name}: {phase['steps']}" for name, phase in phases.items()),
+                sum(phase["seconds"] for phase in phases.values()),
+                str(run.seed),
             )
         )
-    return Table("Costs", columns, tuple(rows), ())
+    notes = (
+        "Without an input: runs that were not tested, such as super-resolution networks that "
+        "others took over.",
+    )
+    return Table("Costs", columns, tuple(rows), notes if untested else ())
 
 
 def _sides(result: RunResult) -> str:
@@ -296,19 +186,34 @@ def _interval(known: Mapping[str, Any]) -> Interval:
     return Interval(**{name: known[name] for name in NEEDED_INTERVAL})
 
 
-def _provenance(result: RunResult) -> str:
-    e = result.environment
-    data, command = e["data"]["data"], shown_command(e["command"].split(" "))
+def _provenance(results: Sequence[RunResult], untested: Sequence[TrainedRun]) -> list[str]:
+    """A line for each training, and under it one for each of its tests."""
+    runs: dict[Path, TrainedRun] = {run.folder: run for run in (*untested, *results)}
+    lines = []
+    for run in sorted(runs.values(), key=lambda one: (one.group, one.environment["time"])):
+        lines.append(f"- **{run.group}/{run.folder.name}** ({_called(run)}): {_training(run)}")
+        lines += [f"  - {_test(one)}" for one in results if one.folder == run.folder]
+    return lines
+
+
+def _called(run: TrainedRun) -> str:
+    return f"{run.summary['name']}, seed {run.seed}"
+
+
+def _training(run: TrainedRun) -> str:
+    e = run.environment
+    commits = dict.fromkeys(str(one.get("commit", "unknown")) for one in run.history)
     return (
-        f"- **{result.group}, {result.name}**: `{command}`; commit {e['commit']}, "
-        f"torch {e['torch']}, {e['processor']}, {result.summary['precision']}, {e['time']}; data "
-        f"SHA-256 {data['sha256'][:12]}, {data['train']} training clips; split "
-        f"{result.metrics['split']}"
+        f"{_command(e)}; commit {', then '.join(commits)}, torch {e['torch']}, {e['processor']}, "
+        f"{run.summary['precision']}, {e['time']}; data SHA-256 "
+        f"{e['data']['data']['sha256'][:12]}, {e['data']['data']['train']} training clips"
     )
 
 
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EvaluationError(f"{path}: cannot be read: {error}") from error
+def _test(result: RunResult) -> str:
+    e = result.facts["environment"]
+    return f"{_command(e)}; commit {e['commit']}; split {result.metrics['split']}"
+
+
+def _command(environment: Mapping[str, Any]) -> str:
+    return f"`{shown_command(environment['command'].split(' '))}`"

@@ -15,7 +15,7 @@ from tinyvirat.evaluation.prediction_file import read_predictions
 from tinyvirat.evaluation.predictions import Predictions
 from tinyvirat.evaluation.report import METRICS, PREDICTIONS
 from tinyvirat.evaluation.resampled import F1, Accuracy, OverSeeds, ResampledMetric
-from tinyvirat.evaluation.results import FACTS
+from tinyvirat.evaluation.run_results import FACTS
 from tinyvirat.evaluation.seeds import stacked
 from tinyvirat.evaluation.significance import Difference, Interval, bootstrap, paired_difference
 from tinyvirat.evaluation.thresholds import at_half

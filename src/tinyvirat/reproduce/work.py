@@ -18,7 +18,7 @@ from tinyvirat.datasets.cache import FrameCache
 from tinyvirat.datasets.manifest import read_manifest
 from tinyvirat.evaluation.evaluate import predict, quality
 from tinyvirat.evaluation.report import report_on, write_report
-from tinyvirat.evaluation.results import FACTS, SUMMARY
+from tinyvirat.evaluation.run_results import FACTS, SUMMARY
 from tinyvirat.evaluation.tuning import thresholds_of
 from tinyvirat.models.inference import Inference
 from tinyvirat.models.saved import DESCRIPTION, load_model
