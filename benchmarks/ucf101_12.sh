@@ -13,8 +13,9 @@
 #     high bicubic end_to_end prog_dvsr prog_dvsr_attention
 #
 # Beyond the paper: bicubic_distilled, prog_dvsr_distilled, prog_dvsr_features, prog_dvsr_factored,
-# prog_dvsr_fast, prog_dvsr_narrow, prog_dvsr_slim, any_size, x3d, x3d_distilled, light, light_distilled;
-# and for what they are measured by, prog_dvsr_published with as many channels as the paper's network.
+# prog_dvsr_fast, prog_dvsr_narrow, prog_dvsr_slim, any_size, x3d, x3d_distilled, light, light_distilled.
+# And for what these are measured by: prog_dvsr_published, with as many channels as the paper's network;
+# prog_dvsr_long, with three times the iterations of super-resolution.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 clips=$1 out=$2 side=$3 seed=${SEED:-0}
@@ -24,11 +25,11 @@ options=("$@") suffix=""
 [ -f "$out/data/manifest.jsonl" ] || python "$here/ucf101_12.py" "$clips" "$out/data"
 data=(--data "$out/data/manifest.jsonl" --cache "$out/cache")
 case $side in
-14) low=() scale=() growing=() ;;
+14) low=() scale=() growing=() longer=(--set "phase1.steps=[240, 300, 360]") ;;
 28)
     low=(--set clips.size=28)
     scale=(--set super_resolution.scale=4)
-    growing=(--set "phase1.steps=[120, 180]")
+    growing=(--set "phase1.steps=[120, 180]") longer=(--set "phase1.steps=[360, 540]")
     ;;
 *)
     echo "SIDE is $side; it must be 14 or 28" >&2
@@ -89,6 +90,11 @@ for row in ${ROWS:-high bicubic end_to_end prog_dvsr prog_dvsr_attention}; do
     prog_dvsr_published)
         recipe=$published/prog_dvsr
         enlarger $published/sr_progressive sr_published "${wide[@]}"
+        ;;
+    prog_dvsr_long)
+        recipe=$published/prog_dvsr steps=("${longer[@]}" --set name=ucf12-sr-long)
+        enlarger $published/sr_progressive sr_long
+        more+=(--set name=ucf12-prog-dvsr-long)
         ;;
     prog_dvsr_narrow)
         recipe=$published/prog_dvsr

@@ -34,6 +34,7 @@ OWN = (
     "*factored_28",
     "*slim_28",
     "*published_14",
+    "*long_14",
     "*fast_14",
     "*narrow_14",
     "any_size_28",
@@ -57,7 +58,8 @@ class TestThePlan:
             phase3 = row.recipe.phase3
             assert phase3 is not None and (phase3.steps, phase3.batch) == (240, 8)
             phase1 = row.before and row.before.phase1
-            assert phase1 is None or (sum(phase1.steps), phase1.batch) == (300, (4,))
+            steps = 900 if row.key == "prog_dvsr_long_14" else 300
+            assert phase1 is None or (sum(phase1.steps), phase1.batch) == (steps, (4,))
 
     def test_a_row_and_its_distilled_form_differ_in_the_teacher_alone(self) -> None:
         rows = {row.key: row for row in make_plan(TABLE).rows}
