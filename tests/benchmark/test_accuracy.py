@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import replace
 from fractions import Fraction
@@ -151,6 +152,27 @@ def test_clips_of_other_classes_are_refused(model: Path, manifest: Path) -> None
     with pytest.raises(TinyviratError, match="'other' is not one of the model's"):
         run(wanted, said.append)
     assert not said, "before anything is measured"
+
+
+@pytest.mark.usefixtures("here")
+def test_labels_are_those_from_their_thresholds_on(
+    model: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0.4 in one format and 0.45 in the other is the same from 0.5 on, and not from 0.42 on."""
+    real, logits = accuracy.predict, iter([math.log(0.4 / 0.6), math.log(0.45 / 0.55)] * 2)
+    monkeypatch.setattr(
+        accuracy,
+        "predict",
+        lambda *a, **k: replace(
+            found := real(*a, **k), logits_NK=found.logits_NK * 0 + next(logits)
+        ),
+    )
+    spec, _ = accuracy.check_clips(str(model), manifest)
+    for threshold, other in ((0.5, 0), (0.42, 6 if spec.multi_label else 0)):
+        tuned = replace(spec, thresholds=(threshold,) * 3), 6
+        monkeypatch.setattr(accuracy, "check_clips", lambda *_, tuned=tuned: tuned)
+        _, second = measure_accuracy(str(model), manifest, TORCH)
+        assert second.other == other
 
 
 def test_the_table() -> None:

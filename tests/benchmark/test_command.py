@@ -15,6 +15,9 @@ from tinyvirat.cli import main
 
 from .test_report import REPORT
 
+TWO = ("--threads", "2")
+"""As many as in the report."""
+
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[run_module.Wanted]:
@@ -41,6 +44,26 @@ def test_files_and_page(asked: list[run_module.Wanted], tmp_path: Path) -> None:
     assert "(performance/speed.png)" in text
     assert "| net | torch | bfloat16 |" in text
     assert "(speed.png)" in (out / "bench.md").read_text(encoding="utf-8")
+
+
+def test_a_page_without_marks_is_refused_before_anything_is_measured(
+    asked: list[run_module.Wanted], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("no marks", encoding="utf-8")
+    assert main(["bench", "--out", str(tmp_path / "out"), "--page", str(page)]) == 1
+    assert "page.md: no lines" in capsys.readouterr().err
+    assert asked == []
+
+
+def test_an_earlier_report_of_other_threads_is_refused_before_anything_is_measured(
+    asked: list[run_module.Wanted], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_report(tmp_path / "bench.json", REPORT)
+    words = ["--against", str(tmp_path / "bench.json"), "--threads", "1"]
+    assert main(["bench", *words]) == 1
+    assert "use --threads 2" in capsys.readouterr().err
+    assert asked == []
 
 
 def test_what_is_asked_for_is_measured(asked: list[run_module.Wanted]) -> None:
@@ -76,11 +99,11 @@ def test_slower_than_before_ends_with_1(
         for row in REPORT.speeds
     )
     write_report(then, replace(REPORT, speeds=faster))
-    assert main(["bench", "--against", str(then)]) == 1
+    assert main(["bench", *TWO, "--against", str(then)]) == 1
     assert "net, torch, bfloat16: 0.50 times" in capsys.readouterr().out
-    assert main(["bench", "--against", str(then), "--tolerance", "0.6"]) == 0
+    assert main(["bench", *TWO, "--against", str(then), "--tolerance", "0.6"]) == 0
     write_report(then, REPORT)
-    assert main(["bench", "--against", str(then)]) == 0
+    assert main(["bench", *TWO, "--against", str(then)]) == 0
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +12,12 @@ import pytest
 import torch
 
 from tinyvirat.benchmark import commands
+from tinyvirat.benchmark import run as run_module
 from tinyvirat.benchmark.commands import measure_start, measure_video
+from tinyvirat.benchmark.records import Timing
+from tinyvirat.benchmark.run import Wanted, run
+from tinyvirat.benchmark.speeds import How
+from tinyvirat.common.errors import TinyviratError
 from tinyvirat.models.preprocess import Preprocess
 from tinyvirat.models.saved import Model, ModelSpec, save_model
 from tinyvirat.video import write_video
@@ -40,6 +46,34 @@ def test_where_the_time_of_a_video_goes(tmp_path: Path) -> None:
     assert abs(whole.ratio - 2.0 / whole.seconds) < 1e-9
     assert sum(row.seconds or 0.0 for row in stages) <= whole.seconds * 2
     assert not list(tmp_path.glob("*.jsonl")), "rows go to a folder that is deleted"
+
+
+def test_what_cannot_be_read_is_said_before_anything_is_measured(tmp_path: Path) -> None:
+    said: list[str] = []
+    wanted = Wanted((SUBJECT,), HOW, models=["interactions"])
+    for wrong, message in (
+        ({"video": tmp_path / "none.mp4"}, "none.mp4"),
+        ({"models": ["nothing"]}, "nothing: neither a folder"),
+        ({"manifest": tmp_path / "none.jsonl"}, "none.jsonl"),
+    ):
+        with pytest.raises(TinyviratError, match=message):
+            run(replace(wanted, **wrong), said.append)
+    assert said == []
+
+
+def test_a_video_that_fails_late_costs_its_own_line_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(video: Path, model: str, how: How) -> list[Timing]:
+        raise TinyviratError(f"{video}: broke off")
+
+    monkeypatch.setattr(run_module, "measure_video", broken)
+    monkeypatch.setattr(run_module, "_matrices", lambda how: {})
+    write_video(tmp_path / "a.mp4", np.zeros((4, 32, 32, 3), np.uint8), Fraction(25))
+    report = run(Wanted(how=HOW, video=tmp_path / "a.mp4", models=["interactions"]), print)
+    (row,) = report.timings
+    assert row.what == "a.mp4, interactions" and row.seconds is None
+    assert row.reason is not None and "broke off" in row.reason
 
 
 def test_starts_from_cold(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from tinyvirat.benchmark.records import (
     read_report,
     write_report,
 )
+from tinyvirat.benchmark.speeds import with_share
 
 GOLDEN = Path(__file__).parent / "golden.md"
 MACHINE = Machine(
@@ -188,3 +190,29 @@ def test_what_does_not_run_any_more_is_slower_and_what_was_not_asked_for_is_not(
     assert compare(replace(REPORT, speeds=(), timings=()), REPORT) == []
     new = replace(FAST, network="new")
     assert compare(replace(REPORT, speeds=(new,), timings=()), REPORT) == []
+
+
+def test_one_clip_is_compared_where_the_best_batches_are_of_other_choices() -> None:
+    """`--quick` has no other batch than one: it is not slower than the best of many for that."""
+    quick = replace(PUBLISHED, batch=1, seconds_batched=PUBLISHED.seconds)
+    (change,) = compare(replace(REPORT, speeds=(quick,), timings=()), REPORT)
+    assert change.speed == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("other", "word"), [({"threads": 1}, "threads 2"), ({"device": "cuda"}, "device cpu")]
+)
+def test_reports_made_in_other_ways_are_not_compared(other: dict[str, Any], word: str) -> None:
+    now = replace(REPORT, machine=replace(MACHINE, **other))
+    with pytest.raises(BenchmarkError, match=f"use --{word}"):
+        compare(now, REPORT)
+
+
+def test_the_device_is_named() -> None:
+    assert "PyTorch on" not in section(REPORT)
+    machine = replace(MACHINE, device="cuda:0", accelerator="Some GPU")
+    page = section(replace(REPORT, machine=machine))
+    assert "on 2 x Some Processor, PyTorch on Some GPU, 2 threads a process" in page
+    exported = replace(FAST, engine="onnx", share=None)
+    assert with_share(exported, PEAKS[1], "cuda:0").share is None
+    assert with_share(exported, PEAKS[1], "cpu").share is not None

@@ -203,7 +203,7 @@ def test_scores_of_many_labels_have_their_own_columns(tmp_path: Path) -> None:
     write_run(tmp_path / "a", score="macro")
     write_run(tmp_path / "b", name="b", score="mean_average_precision")
     page = results_page(tmp_path, "t")
-    assert "| run | macro F1, % | mAP, % |" in page
+    assert "| run | macro F1 at p = 0.5, % | mAP, % |" in page
     assert "| ut-high | 73.3 [65.0, 80.0] | - |" in page
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from tinyvirat.benchmark.children import Child, ChildError
 from tinyvirat.benchmark.records import BenchmarkError, Cost
@@ -109,7 +110,7 @@ def measure_accuracy(model: str, path: Path, how: How) -> list[Cost]:
                 if reason := impossible(engine, precision):
                     raise ChildError(reason)
                 found = _answers(job, how, clips)
-                rows.append(_cost(engine, precision, found, exact or found))
+                rows.append(_cost(spec, engine, precision, found, exact or found))
                 exact = exact or found
             except (ChildError, TinyviratError) as error:
                 rows.append(Cost(spec.name, engine, precision, reason=str(error)))
@@ -139,12 +140,14 @@ def _exported(model: str, engine: str, folder: Path) -> Path:
     return written[0].path
 
 
-def _cost(engine: str, precision: str, found: Predictions, exact: Predictions) -> Cost:
+def _cost(
+    spec: ModelSpec, engine: str, precision: str, found: Predictions, exact: Predictions
+) -> Cost:
     targets_NK = exact.known_targets()
     gained = paired_difference(
         metric_of(exact), exact.logits_NK, found.logits_NK, targets_NK, exact.sources
     )
-    other_N = (_said(found) != _said(exact)).any(axis=1)
+    other_N = (_said(spec, found) != _said(spec, exact)).any(axis=1)
     return Cost(
         exact.model,
         engine,
@@ -159,8 +162,10 @@ def _cost(engine: str, precision: str, found: Predictions, exact: Predictions) -
     )
 
 
-def _said(one: Predictions) -> BoolArray:
-    """The labels that are given to each clip: the likeliest, or all above one half."""
-    if one.multi_label:
-        return np.asarray(one.logits_NK > 0)
+def _said(spec: ModelSpec, one: Predictions) -> BoolArray:
+    """The labels that are given to each clip: the likeliest, or all from their thresholds on."""
+    if spec.multi_label:
+        limits_K = np.asarray(spec.thresholds or [0.5] * len(spec.labels))
+        probabilities_NK = spec.probabilities(torch.from_numpy(one.logits_NK)).numpy()
+        return np.asarray(probabilities_NK >= limits_K)
     return np.asarray(one.logits_NK.argmax(axis=1)[:, None] == np.arange(len(one.classes)))

@@ -73,12 +73,13 @@ def measure_start(how: How, *, turns: int = 3, one: Subject | None = None) -> li
 
 def measure_video(video: Path, model: str, how: How) -> list[Timing]:
     """Where the time of a whole video goes, stage by stage: what moves is followed, windows of
-    every tube overlap by half, and the answers are written as rows. Stages run side by side.
+    every tube overlap by half, and the answers are written as rows. Stages run side by side. One
+    turn, in this process, in the number format that the model is opened in without being asked.
 
     Args:
         video: what to read.
         model: a model's or a run's folder, or the name of fetched weights.
-        how: threads and precision.
+        how: threads and device.
 
     Raises:
         TinyviratError: the video or the model cannot be read.

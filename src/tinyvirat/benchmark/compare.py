@@ -6,10 +6,9 @@ could do in its own run: operations of a matrix product in the same precision, i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tinyvirat.benchmark.records import Report
+from tinyvirat.benchmark.records import BenchmarkError, Report, Speed, Timing
 
 TOLERANCE = 0.3
 """The part of its speed that a figure may lose before it counts as slower: two runs on a quiet
@@ -39,26 +38,59 @@ def compare(now: Report, then: Report) -> list[Change]:
 
     What this run was not asked for is left out: only a row that is there and has a reason instead
     of a figure counts as lost.
+
+    Raises:
+        BenchmarkError: they are of different devices, or of different numbers of threads.
     """
-    earlier = dict(_figures(then))
+    refuse_other(then, now.machine.threads, now.machine.device)
+    earlier: dict[tuple[str, ...], Speed | Timing] = {
+        row.key: row for row in (*then.speeds, *then.timings)
+    }
     changes = []
-    for key, cost in _figures(now):
-        before = earlier.get(key)
-        if before:
-            speed = None if cost is None else before / cost
-            changes.append(Change(", ".join(key), speed))
+    for row in (*now.speeds, *now.timings):
+        old = earlier.get(row.key)
+        if old is None:
+            continue
+        before, after = _seconds(old, row)
+        was, cost = _cost(then, old, before), _cost(now, row, after)
+        if was:
+            changes.append(Change(", ".join(row.key), None if cost is None else was / cost))
     return changes
 
 
-def _figures(report: Report) -> Iterator[tuple[tuple[str, ...], float | None]]:
-    """What each figure costs in operations of matrix products; None where it did not run."""
-    for row in report.speeds:
-        yield row.key, _cost(report, row.seconds_batched, row.precision)
-    for timing in report.timings:
-        precision = "bfloat16" if "bfloat16" in timing.variant else "float32"
-        yield timing.key, _cost(report, timing.seconds, precision)
+def refuse_other(then: Report, threads: int, device: str) -> None:
+    """Makes sure that an earlier report was made in the same way.
+
+    Raises:
+        BenchmarkError: it was not.
+    """
+    for what, old, new in (
+        ("threads", then.machine.threads, threads),
+        ("device", then.machine.device, device),
+    ):
+        if old != new:
+            raise BenchmarkError(
+                f"the earlier report was made with {what} {old}, this one with {new}: they cannot "
+                f"be compared; use --{what} {old}"
+            )
 
 
-def _cost(report: Report, seconds: float | None, precision: str) -> float | None:
+def _seconds(old: Speed | Timing, new: Speed | Timing) -> tuple[float | None, float | None]:
+    """What is compared: networks at their best number of clips, where both had the same, and else
+    one clip at a time."""
+    if isinstance(old, Speed) and isinstance(new, Speed):
+        if old.batch == new.batch or new.seconds is None:
+            return old.seconds_batched, new.seconds_batched
+        return old.seconds, new.seconds
+    return old.seconds, new.seconds
+
+
+def _cost(report: Report, row: Speed | Timing, seconds: float | None) -> float | None:
+    """What a figure costs in operations of matrix products; None where it did not run."""
+    precision = row.precision if isinstance(row, Speed) else _precision(row)
     peak = report.peak(precision) or report.peak("float32")
     return None if seconds is None or peak is None else seconds * peak.median
+
+
+def _precision(row: Timing) -> str:
+    return "bfloat16" if "bfloat16" in row.variant else "float32"

@@ -72,9 +72,10 @@ def _made(report: Report) -> str:
     machine = report.machine
     libraries = ", ".join(f"{name} {version}" for name, version in machine.versions)
     threads = "one thread" if machine.threads == 1 else f"{machine.threads} threads"
+    where = f", PyTorch on {machine.accelerator or machine.device}" * (machine.device != "cpu")
     lines = [
         f"Made by `{machine.command}` at commit {machine.commit},",
-        f"{machine.time}, on {machine.processor}, {threads} a process,",
+        f"{machine.time}, on {machine.processor}{where}, {threads} a process,",
         f"seed {machine.seed}, {libraries}; do not edit.",
     ]
     if machine.load > QUIET:

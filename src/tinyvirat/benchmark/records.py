@@ -41,6 +41,8 @@ class Machine:
         seed: of weights and clips.
         load: processes that were running or waiting before it began, from the system; more than
             the few of a machine at rest say that figures are too low.
+        device: where PyTorch computed; exported files always run on the CPU.
+        accelerator: the name of that device; empty for the CPU.
     """
 
     command: str
@@ -54,6 +56,8 @@ class Machine:
     threads: int
     seed: int
     load: float
+    device: str = "cpu"
+    accelerator: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ class Peak:
     Attributes:
         precision: the format.
         best: GFLOP/s of the best turn: the machine's peak.
-        median: GFLOP/s of the middle one: what was there while the others were measured.
+        median: GFLOP/s of the middle turn of the smaller matrices, which every benchmark
+            multiplies: what was there while the others were measured.
     """
 
     precision: str

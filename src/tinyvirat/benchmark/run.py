@@ -27,8 +27,13 @@ from tinyvirat.benchmark.speeds import (
 )
 from tinyvirat.benchmark.training import measure_training
 from tinyvirat.benchmark.turns import Found, Pace, Party
+from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.words import shown_command
+from tinyvirat.datasets.manifest import read_manifest
+from tinyvirat.models.engines import is_exported
+from tinyvirat.models.saved import DESCRIPTION, model_folder, read_description
 from tinyvirat.training.journal import environment
+from tinyvirat.video import open_video
 
 LIBRARIES = ("torch", "onnxruntime", "openvino", "numpy", "av")
 FACTS = ("commit", "time", "processor", "platform", "python", "tinyvirat")
@@ -72,9 +77,7 @@ def run(wanted: Wanted, progress: Callable[[str], None] | None = None) -> Report
         TinyviratError: something that was given cannot be read.
     """
     say = progress or _say
-    if wanted.clips is not None:
-        for model in wanted.models:
-            check_clips(model, wanted.clips)  # now, not after hours of measuring
+    _check(wanted)
     machine = _machine(wanted.how)
     speeds: list[Speed] = []
     timings: list[Timing] = []
@@ -97,7 +100,11 @@ def run(wanted: Wanted, progress: Callable[[str], None] | None = None) -> Report
     if wanted.video is not None:
         for model in wanted.models:
             say(f"the whole of {wanted.video.name} by {model}")
-            timings += measure_video(wanted.video, model, wanted.how)
+            try:
+                timings += measure_video(wanted.video, model, wanted.how)
+            except TinyviratError as error:
+                what = f"{wanted.video.name}, {model}"
+                timings.append(Timing("video", what, "all of it", reason=str(error)))
     costs = []
     if wanted.clips is not None:
         for model in wanted.models:
@@ -107,8 +114,27 @@ def run(wanted: Wanted, progress: Callable[[str], None] | None = None) -> Report
         say("commands from cold")
         timings += measure_start(wanted.how)
     found = {peak.precision: peak for peak in peaks(turns)}
-    shared = tuple(with_share(row, found.get(row.precision)) for row in speeds)
+    device = wanted.how.device
+    shared = tuple(with_share(row, found.get(row.precision), device) for row in speeds)
     return Report(machine, tuple(found.values()), shared, tuple(timings), tuple(costs))
+
+
+def _check(wanted: Wanted) -> None:
+    """Finds what cannot be read before anything is measured, not after hours.
+
+    Raises:
+        TinyviratError: something cannot.
+    """
+    for model in wanted.models:
+        if not is_exported(model):
+            read_description(model_folder(model) / DESCRIPTION)
+        if wanted.clips is not None:
+            check_clips(model, wanted.clips)
+    if wanted.video is not None:
+        with open_video(wanted.video):
+            pass
+    if wanted.manifest is not None:
+        read_manifest(wanted.manifest)
 
 
 def _matrices(how: How) -> dict[str, Found]:
@@ -136,8 +162,16 @@ def _machine(how: How) -> Machine:
         threads=how.threads,
         seed=how.seed,
         load=round(load, 2),
+        device=how.device,
+        accelerator=_accelerator(how.device),
         **facts,
     )
+
+
+def _accelerator(device: str) -> str:
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else ""
 
 
 def _say(text: str) -> None:

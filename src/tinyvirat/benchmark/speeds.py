@@ -184,20 +184,22 @@ def start_matrices(how: How, crew: Crew) -> None:
 
 def peaks(turns: Sequence[dict[str, Found]]) -> tuple[Peak, ...]:
     """The machine's peaks, from all turns of matrices of a run."""
-    rates: dict[str, list[float]] = {}
+    rates: dict[str, dict[int, list[float]]] = {}
     for one in turns:
         for precision, found in one.items():
             for size, seconds in found.seconds.items():
-                rates.setdefault(precision, []).extend(flop(size) / s / 1e9 for s in seconds)
+                of_size = rates.setdefault(precision, {}).setdefault(size, [])
+                of_size.extend(flop(size) / s / 1e9 for s in seconds)
     return tuple(
-        Peak(precision, max(rates[precision]), statistics.median(rates[precision]))
-        for precision in sorted(rates, reverse=True)
+        Peak(precision, max(map(max, by_size.values())), statistics.median(by_size[min(by_size)]))
+        for precision, by_size in sorted(rates.items(), reverse=True)
     )
 
 
-def with_share(row: Speed, peak: Peak | None) -> Speed:
-    """The row with its share of the machine's peak."""
-    if peak is None or row.seconds_batched is None:
+def with_share(row: Speed, peak: Peak | None, device: str = "cpu") -> Speed:
+    """The row with its share of the machine's peak, which is that of `device`."""
+    elsewhere = row.engine in EXPORTED and device != "cpu"
+    if peak is None or row.seconds_batched is None or elsewhere:
         return row
     return replace(row, share=2.0 * row.gmac / row.seconds_batched / peak.best)
 

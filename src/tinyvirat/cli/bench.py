@@ -82,7 +82,8 @@ def bench(
         seed: of weights and clips.
         json: print the report as JSON instead of tables.
     """
-    from tinyvirat.benchmark.compare import compare
+    from tinyvirat.benchmark.compare import compare, refuse_other
+    from tinyvirat.benchmark.page import between_marks
     from tinyvirat.benchmark.records import BenchmarkError, read_report
     from tinyvirat.benchmark.run import Wanted, run
     from tinyvirat.benchmark.speeds import ENGINES, How
@@ -96,6 +97,8 @@ def bench(
         )
     if not 0.0 <= tolerance < 1.0:
         raise BenchmarkError(f"--tolerance {tolerance} is not a part from 0 to 1")
+    if page is not None:
+        between_marks(_text(page), "", str(page))
     earlier = None if against is None else read_report(against)
     how = How(
         engines=tuple(engines or (("torch",) if quick else ENGINES)),
@@ -105,6 +108,8 @@ def bench(
         device=device,
         pace=_pace(quick),
     )
+    if earlier is not None:
+        refuse_other(earlier, how.threads, how.device)
     wanted = Wanted(
         _subjects(networks),
         how,
@@ -159,7 +164,7 @@ def _write(report: Report, out: Path, page: Path | None) -> None:
 
     from tinyvirat.benchmark.page import between_marks, section
     from tinyvirat.benchmark.picture import draw
-    from tinyvirat.benchmark.records import BenchmarkError, write_report
+    from tinyvirat.benchmark.records import write_report
     from tinyvirat.common.files import write_text
 
     write_report(out / "bench.json", report)  # first: nothing that follows can lose the figures
@@ -167,12 +172,17 @@ def _write(report: Report, out: Path, page: Path | None) -> None:
     write_text(out / "bench.md", section(report, "speed.png" if drawn else None) + "\n")
     if page is None:
         return
+    link = Path(os.path.relpath(out / "speed.png", page.parent)).as_posix() if drawn else None
+    write_text(page, between_marks(_text(page), section(report, link), str(page)))
+
+
+def _text(page: Path) -> str:
+    from tinyvirat.benchmark.records import BenchmarkError
+
     try:
-        text = page.read_text(encoding="utf-8")
+        return page.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BenchmarkError(f"{page}: cannot be read: {error}") from error
-    link = Path(os.path.relpath(out / "speed.png", page.parent)).as_posix() if drawn else None
-    write_text(page, between_marks(text, section(report, link), str(page)))
 
 
 def _show(report: Report, changes: list[Change]) -> None:

@@ -24,7 +24,7 @@ HEAD = "# Measured results\n\nMade by `tinyvirat results`; do not edit."
 SCORES = {
     "top1": "top 1, %",
     "mean_class": "mean over classes, %",
-    "macro": "macro F1, %",
+    "macro": "macro F1 at p = 0.5, %",
     "mean_average_precision": "mAP, %",
 }
 
