@@ -43,11 +43,9 @@ def compare(now: Report, then: Report) -> list[Change]:
         BenchmarkError: they are of different devices, or of different numbers of threads.
     """
     refuse_other(then, now.machine.threads, now.machine.device)
-    earlier: dict[tuple[str, ...], Speed | Timing] = {
-        row.key: row for row in (*then.speeds, *then.timings)
-    }
+    earlier = {row.key: row for row in _rows(then)}
     changes = []
-    for row in (*now.speeds, *now.timings):
+    for row in _rows(now):
         old = earlier.get(row.key)
         if old is None:
             continue
@@ -56,6 +54,10 @@ def compare(now: Report, then: Report) -> list[Change]:
         if was:
             changes.append(Change(", ".join(row.key), None if cost is None else was / cost))
     return changes
+
+
+def _rows(report: Report) -> list[Speed | Timing]:
+    return [*report.speeds, *report.timings]
 
 
 def refuse_other(then: Report, threads: int, device: str) -> None:
