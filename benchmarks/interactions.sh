@@ -5,8 +5,12 @@
 #     benchmarks/interactions.sh UT_INTERACTION UCF101 OUT [tinyvirat train options]
 #
 # The clips as in interactions.py. Every run then teaches a light one. Run again, it goes
-# on where it was stopped. Then
-# `python benchmarks/ship_interactions.py OUT src/tinyvirat/shipped/interactions` makes the model.
+# on where it was stopped. Then these make the models that ship:
+#
+#     python benchmarks/ship_interactions.py OUT src/tinyvirat/shipped/interactions [ALARMS]
+#     python benchmarks/ship_interactions.py OUT src/tinyvirat/shipped/interactions-light [ALARMS] --kind light
+#
+# ALARMS, for the card: what `tinyvirat recognize vtest.avi --model THE_MODEL --out ALARMS` wrote.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 interactions=$1 world=$2 out=$3

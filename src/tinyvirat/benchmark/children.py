@@ -50,6 +50,7 @@ class Child:
         self.seconds = seconds
         self.facts: dict[str, Any] = {}
         self._errors = b""
+        self._closed = False
         environment = os.environ | {
             "OMP_NUM_THREADS": str(threads),
             "MKL_NUM_THREADS": str(threads),
@@ -90,7 +91,10 @@ class Child:
         return self._answer(self.seconds)
 
     def close(self) -> None:
-        """Ends it and all that it started."""
+        """Ends it and all that it started; more than once does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
