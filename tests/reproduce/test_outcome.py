@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,27 @@ def test_a_row_that_was_not_run_says_why(outcome: Outcome, plan: Plan) -> None:
     assert "bicubic_14: not run: it rained" in main_table(plan, outcome).notes
 
 
+def test_a_seed_that_is_missing_is_said(plan: Plan, place: Place) -> None:
+    shutil.rmtree(place.folder(plan.training(plan.rows[0], 1)))
+    found = collect(plan, place, {})
+    row = found.rows[0]
+    assert row.by_seed == (1.0, None)
+    assert row.why_not == "not run with 1 seed: 1"
+    notes = main_table(plan, found).notes
+    assert "i3d_112: not run with 1 seed: 1" in notes
+    assert any("mean over 2 seeds at most (*Each seed*)" in note for note in notes)
+    why = {"i3d_112": "not run: train x (seed 1) failed: no memory"}
+    assert collect(plan, place, why).rows[0].why_not == why["i3d_112"]
+
+
+def test_a_run_whose_summary_is_gone_still_has_a_score(plan: Plan, place: Place) -> None:
+    run = plan.training(plan.rows[2], 0)
+    assert run.after is not None
+    shutil.rmtree(place.folder(run.after))
+    row = collect(plan, place, {}).rows[2]
+    assert row.score is not None and row.steps == (("3-classifier", 10),)
+
+
 def test_costs_are_those_of_all_runs_that_a_row_needs(outcome: Outcome) -> None:
     high, _, low = outcome.rows
     assert high.steps == (("3-classifier", 10),)
@@ -187,6 +209,7 @@ def test_a_difference_is_on_the_same_clips(place: Place) -> None:
                 write_training(one, place, {})
             write_test(made.training(row, seed), place, predictions(right[seed]))
     (compared,) = collect(made, place, {}).compared
+    assert compared.seeds == (0, 1)
     assert (compared.row, compared.against) == ("prog_dvsr_14", "end_to_end_14")
     assert compared.difference.interval.point == pytest.approx(0.875 - 0.375)
     expected = paired_difference(
@@ -266,7 +289,7 @@ class TestThePage:
         said = " ".join(protocol(plan, outcome))
         assert "the paper's values; where it is silent, the published code's" in said
         assert "2 iterations, on all rows alike" in said
-        assert "Changed in all rows: weights=null; " in said
+        assert "Changed in all rows, or in those that a pattern names: weights=null; " in said
         assert "9537 training and 3783 test clips are published; tested here: 2 clips" in said
         assert "short side to 36 px" in said and "crop of 32 px" in said
         assert "then bicubic to 4 px" in said

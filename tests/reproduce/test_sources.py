@@ -102,6 +102,20 @@ class TestWeights:
         assert "--layout pytorch-i3d" in said and "--name i3d-charades" in said
         assert "--set weights=i3d-kinetics400" in said
 
+    def test_a_teacher_needs_its_weights_too(self) -> None:
+        plan = make_plan("ucf101_12_beyond", rows=["x3d_distilled_28"])
+        assert plan.rows[0].recipe.weights is None
+        with pytest.raises(ReproduceError, match="i3d-kinetics400: rows x3d_distilled_28"):
+            check_weights(plan)
+
+    def test_only_what_fits_is_offered_instead(self) -> None:
+        for row, fits in (("i3d", True), ("resnet50", False)):
+            with pytest.raises(ReproduceError) as told:
+                check_weights(make_plan("table2", rows=[row]))
+            other = "--set weights=i3d-kinetics400 classifier.input_size=224"
+            assert (other in str(told.value)) is fits
+            assert "--set weights=null" in str(told.value)
+
     def test_every_table_says_how_to_get_its_weights(self) -> None:
         plans = [make_plan("table2"), make_plan("table4", rows=["i3d_112"])]
         wanted = {row.recipe.weights for plan in plans for row in plan.rows}

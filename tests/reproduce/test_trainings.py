@@ -89,6 +89,19 @@ class TestSharing:
         # All that comes after it is another run too.
         assert mine.folder("d") != theirs.folder("d")
 
+    def test_what_leaves_the_weights_as_they_are_makes_the_same_run(self) -> None:
+        upkeep = replace(RECIPE.upkeep, workers=8, checkpoint_every=7, cache=True, picture_every=3)
+        busy = trainings_of(replace(RECIPE, upkeep=upkeep))
+        assert busy.folder("d") == trainings_of(RECIPE).folder("d")
+        other = replace(RECIPE, upkeep=replace(RECIPE.upkeep, accumulate=2))
+        assert trainings_of(other).folder("d") != busy.folder("d")
+
+    def test_runs_of_one_name_and_seed_are_told_apart_in_words(self) -> None:
+        wide = replace(RECIPE, super_resolution=replace(NETWORK, channels=8))
+        tasks = [Task(trainings_of(recipe)) for recipe in (RECIPE, wide)]
+        assert tasks[0].words != tasks[1].words
+        assert tasks[0].words.startswith("train small at 8 px, seed 0 (")
+
     def test_a_folder_is_of_one_recipe_seed_and_data(self) -> None:
         run_of = trainings_of(RECIPE)
         folders = {

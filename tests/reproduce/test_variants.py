@@ -61,6 +61,16 @@ def test_the_map_applied(x_BCTHW: torch.Tensor) -> None:
 
 
 @torch.no_grad()
+def test_the_map_is_applied_as_it_was_learnt(x_BCTHW: torch.Tensor) -> None:
+    plain = model().network
+    video, map_B1THW = plain.enlarge(x_BCTHW)
+    assert map_B1THW is not None
+    found = Variant(map="learnt").of(model(), to_grey=True).network(x_BCTHW)
+    assert torch.equal(found, plain.classify(masked(video, map_B1THW, to_grey=True)))
+    assert not torch.equal(found, plain.classify(masked(video, map_B1THW)))
+
+
+@torch.no_grad()
 def test_a_map_in_a_random_place(x_BCTHW: torch.Tensor) -> None:
     network = model().network
     assert network.super_resolution is not None

@@ -179,6 +179,15 @@ def test_on_the_margin_the_gradient_is_finite() -> None:
     assert value < 1e-7 and torch.equal(gradient, torch.zeros(1, 5))
 
 
+def test_a_certain_mistake_has_a_finite_loss_however_small_the_margin() -> None:
+    value, gradient = value_and_gradient(
+        Asymmetric(clip=1e-8).build(CLASSES, "multi"),
+        torch.full((1, 5), 200.0),
+        torch.zeros(1, 5),
+    )
+    assert 5.0 < value < 20.0 and torch.isfinite(gradient).all()
+
+
 def test_a_clip_without_labels_has_a_loss_however_flat_the_weights() -> None:
     loss = DistributionBalanced(beta=0.0).build(CLASSES, "multi")
     value, gradient = value_and_gradient(loss, torch.zeros(1, 5), torch.zeros(1, 5))

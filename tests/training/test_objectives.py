@@ -101,3 +101,5 @@ def test_rare_classes_count_as_much_as_frequent_ones() -> None:
     assert (single * counts)[:2].tolist() == pytest.approx([4.5, 4.5])
     multi = class_weights(counts, 9, "multi")
     assert multi.tolist() == pytest.approx([3 / 6, 6 / 3, 1.0])
+    # What all clips show is still learnt.
+    assert class_weights(torch.tensor([9, 3]), 9, "multi").tolist() == pytest.approx([1 / 9, 2.0])

@@ -142,6 +142,22 @@ def test_what_learns_in_the_joint_phase(options: dict[str, Any], expected: set[s
     assert all(p.requires_grad for p in phase.network.parameters())
 
 
+@pytest.mark.parametrize("lambda_att", [0.0, 0.5])
+def test_a_branch_that_nothing_teaches_stays_as_it_is(lambda_att: float) -> None:
+    """Weight decay would change it, and slowly make another map of it."""
+    decaying = Optimizer(lr=0.01, weight_decay=0.1)
+    phase = joint(lambda_att=lambda_att, optimizer=decaying)
+    network = phase.network.super_resolution
+    assert network is not None
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    phase.losses({"data": batch(), "sr_data": batch()}, PLACE).total.backward()  # type: ignore[no-untyped-call]
+    for optimizer in phase.optimizers.values():
+        optimizer.step()
+    moved = {name for name, p in network.named_parameters() if not torch.equal(p, before[name])}
+    assert any("attention." in name for name in moved) == (lambda_att > 0.0)
+    assert any("attention." not in name for name in moved)
+
+
 @contextmanager
 def seen_by(module: nn.Module) -> Iterator[list[Tensor]]:
     """What a network is given."""

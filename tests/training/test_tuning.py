@@ -226,6 +226,14 @@ def test_nothing_is_held_out_where_nothing_is_tuned(with_val: Path, without_val:
     assert open_data(half, without_val).held_out_note()
 
 
+def test_super_resolution_alone_leaves_the_same_videos_out(without_val: Path) -> None:
+    """A classifier that takes its network over is tuned on them."""
+    whole = replace(RECIPE, labels="multi", tuning=Tuning(hold_out=0.5))
+    alone = without(whole, 2, 3)
+    assert open_data(alone, without_val).sources == open_data(whole, without_val).sources
+    assert open_data(alone, without_val).sources
+
+
 def test_both_roles_hold_out_the_same_videos(without_val: Path) -> None:
     large = without_val.with_name("large.jsonl")
     shutil.copy(without_val, large)

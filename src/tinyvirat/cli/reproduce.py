@@ -33,9 +33,9 @@ def reproduce(
     """Runs the rows of a table and sets them beside the paper's; run again, goes on.
 
     TABLE is table2 (TinyVIRAT), table3 (HMDB-51), table4 (UCF-101) or table5 (the ablation on
-    TinyVIRAT), one of our own (ucf101_12, ut_interaction), or a .yml file of rows. What rows share
-    is trained once. With several GPUs rows are run side by side, one process a GPU. The table, its
-    seeds, intervals, costs and the protocol are in OUT/TABLE.md.
+    TinyVIRAT), one of our own (ucf101_12, ucf101_12_beyond, ut_interaction), or a .yml file of
+    rows. What rows share is trained once. With several GPUs rows are run side by side, one process
+    a GPU. The table, its seeds, intervals, costs and the protocol are in OUT/TABLE.md.
 
     Args:
         table: which table.

@@ -171,11 +171,15 @@ def _costs(results: Sequence[RunResult], untested: Sequence[TrainedRun]) -> Tabl
                 str(run.seed),
             )
         )
-    notes = (
-        "Without an input: runs that were not tested, such as super-resolution networks that "
-        "others took over.",
-    )
-    return Table("Costs", columns, tuple(rows), notes if untested else ())
+    notes = [
+        "Training is the time of its iterations: without loading clips, validation and checkpoints."
+    ]
+    if untested:
+        notes.append(
+            "Without an input: runs that were not tested, such as super-resolution networks that "
+            "others took over."
+        )
+    return Table("Costs", columns, tuple(rows), tuple(notes))
 
 
 def _sides(result: RunResult) -> str:

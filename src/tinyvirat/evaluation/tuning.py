@@ -54,9 +54,9 @@ def tune(
 
     A threshold is the one with the best F1 (`thresholds.tuned`); labels that fewer than five clips
     show keep 0.5. The temperature is the likeliest (`calibration.fit_temperature`), unless that is
-    a bound of the search: then the clips were answered without an error, and say nothing about how
-    sure to be. What is named at p = 0.5, and which label comes first, no temperature changes. With
-    fewer than 20 clips the model stays as it is.
+    a bound of the search: then the clips were answered without an error, or no better than by
+    chance, and say nothing about how sure to be. What is named at p = 0.5, and which label comes
+    first, no temperature changes. With fewer than 20 clips the model stays as it is.
 
     Args:
         spec: the model.

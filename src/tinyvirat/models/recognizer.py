@@ -33,6 +33,7 @@ class RecognizerConfig:
         mask: multiply the enlarged clip with the attention map before classifying. Published: not
             after the attention phase; an option to measure. A clip that is only resized has no map
             and is classified whole.
+        mask_to_grey: multiply in [-1, 1], as the published code does; default: in [0, 1].
     """
 
     classifier: ClassifierConfig
@@ -40,6 +41,7 @@ class RecognizerConfig:
     side: int = 112
     zero_to_one: bool = False
     mask: bool = False
+    mask_to_grey: bool = False
 
     def __post_init__(self) -> None:
         check_counts(side=self.side)
@@ -104,7 +106,7 @@ class Recognizer(nn.Module):
         """
         video, attention = self.enlarge(x_BCTHW, with_map=self.config.mask)
         if attention is not None:
-            video = masked(video, attention)
+            video = masked(video, attention, to_grey=self.config.mask_to_grey)
         return self.classify(video)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyvirat.common.words import counted
 from tinyvirat.evaluation.metrics import MultiLabel, multi_label
 from tinyvirat.evaluation.prediction_file import read_predictions
 from tinyvirat.evaluation.predictions import Predictions
@@ -83,7 +84,7 @@ class RowOutcome:
         gmac: of one window.
         seconds_per_clip: to answer one clip, without decoding.
         runs: the folders of its runs.
-        why_not: why it was not run; empty where it was.
+        why_not: why it, or one of its seeds, was not run; empty where all were.
     """
 
     row: str
@@ -106,10 +107,18 @@ class RowOutcome:
 
 @dataclass(frozen=True)
 class Compared:
-    """A row against another on the same clips."""
+    """A row against another on the same clips.
+
+    Attributes:
+        row: its name.
+        against: that of the other.
+        seeds: that both have; none: the mean over all of each is compared.
+        difference: the first less the second.
+    """
 
     row: str
     against: str
+    seeds: tuple[int, ...]
     difference: Difference
 
 
@@ -169,7 +178,7 @@ def collect(plan: Plan, place: Place, why_not: Mapping[str, str]) -> Outcome:
         _row(row, plan, place, found[row.key], why_not.get(row.key, "")) for row in plan.rows
     )
     compared = tuple(
-        Compared(row.key, other, _difference(found[other], found[row.key], plan))
+        _compared(row.key, other, found, plan)
         for row in plan.rows
         for other in row.against
         if found[row.key] and found.get(other)  # a row that was not run is compared with none
@@ -233,16 +242,17 @@ def _interval(by_seed: Mapping[int, _Tested]) -> Interval:
     return bootstrap(metric, stacked(_predictions(by_seed)), one.known_targets(), one.sources)
 
 
-def _difference(
-    first: Mapping[int, _Tested], second: Mapping[int, _Tested], plan: Plan
-) -> Difference:
-    """The second row less the first, over the seeds that both have, or else all of each."""
-    both = [seed for seed in plan.seeds if seed in first and seed in second]
+def _compared(
+    row: str, against: str, found: Mapping[str, Mapping[int, _Tested]], plan: Plan
+) -> Compared:
+    """A row less another, over the seeds that both have, or else all of each."""
+    first, second = found[against], found[row]
+    both = tuple(seed for seed in plan.seeds if seed in first and seed in second)
     if both:
         first = {seed: first[seed] for seed in both}
         second = {seed: second[seed] for seed in both}
     one = next(iter(first.values())).predictions
-    return paired_difference(
+    difference = paired_difference(
         OverSeeds(_metric(one), len(first)),
         stacked(_predictions(first)),
         stacked(_predictions(second)),
@@ -250,6 +260,7 @@ def _difference(
         one.sources,
         second_metric=OverSeeds(_metric(one), len(second)),
     )
+    return Compared(row, against, both, difference)
 
 
 def _row(
@@ -277,8 +288,17 @@ def _row(
         runs=tuple(
             place.folder(part).name for one in by_seed.values() for part in one.training.chain()
         ),
-        why_not="" if by_seed else why_not or "not run",
+        why_not=_why_not(by_seed, plan, why_not),
     )
+
+
+def _why_not(by_seed: Mapping[int, _Tested], plan: Plan, why_not: str) -> str:
+    missing = [seed for seed in plan.seeds if seed not in by_seed]
+    if not missing:
+        return ""
+    if why_not or not by_seed:
+        return why_not or "not run"
+    return f"not run with {counted(len(missing), 'seed')}: {', '.join(map(str, missing))}"
 
 
 def _score(predictions: Predictions) -> float:
@@ -292,7 +312,7 @@ def _trained(training: Training, place: Place) -> tuple[tuple[tuple[str, int], .
     steps: list[tuple[str, int]] = []
     seconds = 0.0
     for one in training.chain():
-        for name, phase in summary_of(place.folder(one))["phases"].items():
+        for name, phase in summary_of(place.folder(one)).get("phases", {}).items():
             steps.append((name, phase["steps"]))
             seconds += phase["seconds"]
     return tuple(steps), seconds

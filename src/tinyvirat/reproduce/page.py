@@ -20,8 +20,10 @@ def main_table(plan: Plan, outcome: Outcome) -> Table:
         row.row: OurRow(row.score, row.method, row.input, row.deviation) for row in outcome.rows
     }
     seeds = len(outcome.seeds)
+    all_there = all(None not in row.by_seed for row in outcome.rows if row.score is not None)
     notes = [
-        f"Our score is the mean over {seeds} seeds; ± is their standard deviation."
+        f"Our score is the mean over {seeds} seeds{'' if all_there else ' at most (*Each seed*)'}; "
+        "± is their standard deviation."
         if seeds > 1
         else "One seed: how much another one would change is not known.",
         *_interval_note(outcome),
@@ -73,9 +75,16 @@ def _compared_table(outcome: Outcome) -> Table:
         Column("against"),
         Column("gain, points", "percent"),
         Column("p", "number", 3),
+        Column("seeds"),
     )
     rows = tuple(
-        (one.row, one.against, one.difference.interval, one.difference.p_value)
+        (
+            one.row,
+            one.against,
+            one.difference.interval,
+            one.difference.p_value,
+            ", ".join(map(str, one.seeds)) or "none in common",
+        )
         for one in outcome.compared
     )
     notes = (
@@ -132,7 +141,8 @@ def _cost_table(outcome: Outcome) -> Table:
     notes = (
         f"s a clip: all windows of a test clip, without decoding ({outcome.device or 'not run'}).",
         "Iterations and time are those of all runs that a row needs, a seed; runs that rows share "
-        "were made once.",
+        "were made once. Time is that of the iterations: without loading clips, validation and "
+        "checkpoints.",
     )
     return Table("Costs", columns, rows, notes)
 
@@ -160,7 +170,11 @@ def protocol(plan: Plan, outcome: Outcome) -> list[str]:
     return [
         f"Recipes: {_family(plan.family)}.",
         *([plan.budget.words] if plan.budget.words else []),
-        *([f"Changed in all rows: {'; '.join(plan.changes)}."] if plan.changes else []),
+        *(
+            [f"Changed in all rows, or in those that a pattern names: {'; '.join(plan.changes)}."]
+            if plan.changes
+            else []
+        ),
         f"Data: {plan.text.train} training and {plan.text.test} test clips are published; tested "
         f"here: {outcome.clips} clips of {outcome.classes} classes."
         if plan.text.dataset

@@ -126,7 +126,10 @@ def check_weights(plan: Plan) -> None:
     """
     wanted: dict[str, list[str]] = {}
     for row in plan.rows:
-        for recipe in filter(None, (row.recipe, row.before)):
+        teacher = None if row.teacher is None else row.teacher.recipe
+        for recipe in (row.recipe, row.before, teacher):
+            if recipe is None:
+                continue
             if recipe.weights is not None and (recipe.phase2 or recipe.phase3):
                 wanted.setdefault(recipe.weights, []).append(row.key)
             if recipe.phase1 is not None and recipe.phase1.feature_loss is not None:
@@ -144,9 +147,16 @@ def check_weights(plan: Plan) -> None:
     )
     raise ReproduceError(
         f"the weights {', '.join(missing)} are not here ({name}: rows {', '.join(rows)}); "
-        f"{remedy}. Or let rows start from others: --set weights=i3d-kinetics400, or weights=null "
-        "for fresh ones; the table then says so"
+        f"{remedy}. Or let these rows start from others: {_others(name)}; the table then says so"
     )
+
+
+def _others(name: str) -> str:
+    """What rows can start from instead of some weights."""
+    fresh = "--set weights=null for fresh ones"
+    if not name.startswith("i3d"):
+        return fresh
+    return f"--set weights=i3d-kinetics400 classifier.input_size=224, or {fresh}"
 
 
 def _is_here(name: str) -> bool:

@@ -17,7 +17,7 @@ from tinyvirat.models.any_size import AnySizeDVSRConfig
 from tinyvirat.models.dvsr import ProgressiveDVSRConfig
 from tinyvirat.models.resnet3d import ResNet3DConfig
 from tinyvirat.models.zoo import config_to_json
-from tinyvirat.training.recipe import Recipe, SuperResolutionPhase, recipe_text
+from tinyvirat.training.recipe import Recipe, SuperResolutionPhase, identity_text
 
 WITH_BRANCH = (ProgressiveDVSRConfig, AnySizeDVSRConfig)
 UNUSED = ResNet3DConfig(depth=10, width=1)
@@ -55,6 +55,11 @@ class Training:
             yield from one.needed()
         yield self
 
+    @property
+    def sum(self) -> str:
+        """A short checksum, by which runs of one name and seed are told apart."""
+        return _folder(self, "").rpartition("-")[2][:6]
+
     def folder(self, data: str) -> str:
         """The name of its folder, another one for every recipe, seed and data.
 
@@ -69,7 +74,7 @@ def _folder(training: Training, data: str) -> str:
     recipe = training.recipe
     before = "" if training.after is None else _folder(training.after, data)
     teacher = () if training.teacher is None else (_folder(training.teacher, data),)
-    parts = (recipe_text(recipe), before, data, *teacher)
+    parts = (identity_text(recipe), before, data, *teacher)
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return f"{recipe.name}-seed{recipe.seed}-{digest[:10]}"
 

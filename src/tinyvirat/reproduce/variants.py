@@ -46,8 +46,12 @@ class Variant:
         ]
         return ", ".join(said)
 
-    def of(self, model: Model) -> Model:
+    def of(self, model: Model, *, to_grey: bool = False) -> Model:
         """A model that answers in this way; its network is changed in place.
+
+        Args:
+            model: as it was trained.
+            to_grey: apply a map as the joint training with `mask_to_grey` did.
 
         Raises:
             ReproduceError: a map is to be applied, and the network has none.
@@ -56,13 +60,13 @@ class Variant:
         if self.size is not None:
             spec = replace(spec, preprocess=spec.preprocess.at(self.size))
         if self.map != "none":
-            _apply_map(network, spec.name, moved=self.map == "random")
+            _apply_map(network, spec.name, moved=self.map == "random", to_grey=to_grey)
         return Model(spec, network)
 
 
-def _apply_map(network: Recognizer, name: str, *, moved: bool) -> None:
+def _apply_map(network: Recognizer, name: str, *, moved: bool, to_grey: bool) -> None:
     try:
-        network.config = replace(network.config, mask=True)
+        network.config = replace(network.config, mask=True, mask_to_grey=to_grey)
     except ValueError as error:
         raise ReproduceError(f"{name}: there is no attention map to apply: {error}") from error
     if moved and network.super_resolution is not None:

@@ -75,7 +75,7 @@ class Task:
     def words(self) -> str:
         """What it is, in a few words."""
         recipe = self.training.recipe
-        what = f"{recipe.name}, seed {recipe.seed}"
+        what = f"{recipe.name} at {recipe.clips.size} px, seed {recipe.seed} ({self.training.sum})"
         if self.variant is None:
             return f"train {what}"
         return ", ".join(filter(None, (f"test {what}", self.variant.words)))
@@ -150,11 +150,17 @@ class TimedInference(Inference):
         return logits_NK
 
 
+def _to_grey(training: Training) -> bool:
+    """Whether its network learnt its map by multiplying in [-1, 1]."""
+    joint = [one.recipe.phase2 for one in training.chain() if one.recipe.phase2 is not None]
+    return any(phase.mask_to_grey for phase in joint)
+
+
 def _test(training: Training, variant: Variant, place: Place) -> None:
     folder = place.folder(training)
     upkeep = training.recipe.upkeep
     inference = TimedInference(
-        variant.of(load_model(folder / MODEL)),
+        variant.of(load_model(folder / MODEL), to_grey=_to_grey(training)),
         device="cpu" if place.cpu else "auto",
         precision=upkeep.precision,
     )

@@ -2,9 +2,10 @@
 
 Every loss takes `logits_BK` of B clips and K classes and `targets_BK` (0 or 1; fractions where
 clips are mixed) and gives a scalar: the mean over clips and classes, as binary cross-entropy has
-it, where the papers sum over the classes. With z a logit, p its sigmoid and y its target, each is
-of the form y L+ + (1 - y) L-. All is worked out from the logarithms of p and 1 - p, in float32 at
-least, so that large logits have a finite value and gradient too.
+it, where the papers sum over the classes (over clips alone where a clip has one label). With z a
+logit, p its sigmoid and y its target, each is of the form y L+ + (1 - y) L-. All is worked out from
+the logarithms of p and 1 - p, in float32 at least, so that large logits have a finite value and
+gradient too.
 
 In a recipe a loss is named with what differs from its paper: `loss: {name: focal, gamma: 1}`.
 """
@@ -29,6 +30,9 @@ LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 LEAST = 1e-8
 """Below this a shifted probability counts as none; its powers would have no finite gradient."""
+
+LEAST_LEFT = 1e-6
+"""So far a shifted probability stays below 1; its loss would not be finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +224,7 @@ def asymmetric_loss(
     if clip == 0.0:
         negative_BK = torch.exp(gamma_negative * hit_BK) * -miss_BK
     else:
-        shifted_BK = (hit_BK.exp() - clip).clamp(min=LEAST)
+        shifted_BK = (hit_BK.exp() - clip).clamp(LEAST, 1.0 - LEAST_LEFT)
         negative_BK = shifted_BK.pow(gamma_negative) * -torch.log1p(-shifted_BK)
     return _joined(positive_BK, negative_BK, targets_BK)
 

@@ -262,9 +262,11 @@ def _check_labels(manifest: Manifest, kind: Labels) -> None:
 
 
 def _to_hold_out(recipe: Recipe, manifest: Manifest, kind: Labels) -> frozenset[str]:
-    """The training videos on which the finished model is tuned, where there is no `val` split."""
-    trains = recipe.phase2 is not None or recipe.phase3 is not None
-    if kind == "single" or not trains or not recipe.tuning.wanted:
+    """The training videos on which the finished model is tuned, where there is no `val` split.
+
+    A run of phase 1 alone leaves them out too: a classifier may take its network over.
+    """
+    if kind == "single" or not manifest.labels or not recipe.tuning.wanted:
         return frozenset()
     if any(record.split == "val" for record in manifest.records):
         return frozenset()

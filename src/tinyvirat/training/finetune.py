@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinyvirat.models.saved import load_model, model_folder
 from tinyvirat.training.classification_losses import CrossEntropy
 from tinyvirat.training.recipe import ClassifierPhase, Clips, Optimizer, Recipe
+from tinyvirat.video.sampling import AnySampler, RandomWindow
 
 
 def recipe_for(
@@ -18,7 +19,8 @@ def recipe_for(
 ) -> Recipe:
     """The recipe that trains `model`'s classifier on other clips.
 
-    The statistics of the batch norms stay: user's sets and batches are small. Adam has PyTorch's
+    Windows span as many frames as the model's, in training about as many. The statistics of the
+    batch norms stay: user's sets and batches are small. Adam has PyTorch's
     usual betas and a cosine decay here; the paper's are for its three phases.
 
     Args:
@@ -36,6 +38,7 @@ def recipe_for(
     spec = load_model(folder).spec
     preprocess = spec.preprocess
     full = spec.config.side if preprocess.full is None else preprocess.full
+    stride = _stride(spec.sampler)
     clips = Clips(
         size=size or preprocess.sizes[0],
         full=full,
@@ -43,6 +46,8 @@ def recipe_for(
         tiny=preprocess.full is None,
         fit="pad" if preprocess.fit == "crop" else preprocess.fit,
         frames=spec.sampler.length,
+        strides=(1, 2) if stride == 1 else (stride - 1, stride, stride + 1),
+        test_stride=stride,
         seen=None if spec.config.side == full else spec.config.side,
     )
     return Recipe(
@@ -59,3 +64,8 @@ def recipe_for(
             optimizer=Optimizer(lr=lr, betas=(0.9, 0.999), decay="cosine"),
         ),
     )
+
+
+def _stride(sampler: AnySampler) -> int:
+    """The distance between the frames of a window."""
+    return sampler.strides[0] if isinstance(sampler, RandomWindow) else sampler.stride

@@ -107,10 +107,12 @@ def class_weights(counts_K: Tensor, clips: int, labels: Labels) -> Tensor:
         labels: `single` or `multi`.
 
     Returns:
-        `weights_K`; a class without clips has weight 0 (single) or 1 (multi).
+        `weights_K`; a class without clips has weight 0 (single) or 1 (multi). One that every clip
+        shows (multi) counts as if one clip did not: with 0 it would never be learnt.
     """
     present = counts_K > 0
     safe = counts_K.clamp(min=1).to(torch.float32)
     if labels == "single":
         return torch.where(present, clips / (present.sum() * safe), torch.zeros_like(safe))
-    return torch.where(present, (clips - safe) / safe, torch.ones_like(safe))
+    negatives_K = (clips - safe).clamp(min=1)
+    return torch.where(present, negatives_K / safe, torch.ones_like(safe))

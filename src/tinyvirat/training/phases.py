@@ -282,7 +282,7 @@ class Joint(Phase):
             {
                 "generator": (
                     settings.optimizer,
-                    [Group(list(self._super_resolution().parameters()))],
+                    [Group(self._taught())],
                 ),
                 "classifier": (
                     settings.classifier_optimizer,
@@ -290,6 +290,17 @@ class Joint(Phase):
                 ),
             }
         )
+
+    def _taught(self) -> list[nn.Parameter]:
+        """What super-resolution learns with: a branch that no loss reaches is left as it is.
+
+        Its gradients are zeros, and weight decay alone would change it.
+        """
+        s, network = self.settings, self._super_resolution()
+        reached = s.lambda_att > 0.0 or (s.weighted and s.map_learns_from_rec)
+        branch = getattr(network, "attention", None)
+        left = set() if reached or branch is None else set(branch.parameters())
+        return [one for one in network.parameters() if one not in left]
 
     def set_modes(self) -> None:
         self.network.train()

@@ -6,7 +6,7 @@ where that differs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -323,6 +323,22 @@ def with_overrides(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
 def recipe_text(recipe: Recipe) -> str:
     """A recipe with every value spelled out, as YAML that `load_recipe` reads."""
     return dump(to_plain(recipe, TAGS))
+
+
+def identity_text(recipe: Recipe) -> str:
+    """As `recipe_text`, without what leaves the weights as they are: two recipes with the same are
+    the same run, which one may go on with where the other stopped.
+    """
+    plain = Upkeep()
+    upkeep = replace(
+        recipe.upkeep,
+        checkpoint_every=plain.checkpoint_every,
+        validate_every=plain.validate_every,
+        picture_every=plain.picture_every,
+        workers=plain.workers,
+        cache=plain.cache,
+    )
+    return recipe_text(replace(recipe, upkeep=upkeep))
 
 
 def _parse(text: str, where: str) -> Any:

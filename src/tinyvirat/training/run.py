@@ -44,7 +44,7 @@ from tinyvirat.training.loop import Training, position_of, train
 from tinyvirat.training.norms import share_batch_norms
 from tinyvirat.training.observe import Observer
 from tinyvirat.training.phases import Setting
-from tinyvirat.training.recipe import Recipe, recipe_text
+from tinyvirat.training.recipe import Recipe, identity_text, recipe_text
 from tinyvirat.video.sampling import AllWindows
 
 MIXED = {torch.float32: "no", torch.bfloat16: "bf16", torch.float16: "fp16"}
@@ -96,7 +96,7 @@ def run(recipe: Recipe, order: Order) -> bool:
     """
     _check(recipe, order)
     data = open_data(recipe, order.data, order.sr_data, cache=order.cache)
-    parts = [recipe_text(recipe), data.digest, *map(frozen_digest, _looked_at(recipe, order))]
+    parts = [identity_text(recipe), data.digest, *map(frozen_digest, _looked_at(recipe, order))]
     digest = hashlib.sha256("".join(parts).encode()).hexdigest()
     position_of(order.out, digest)
     accelerator = _accelerator(recipe, order)
@@ -235,8 +235,8 @@ def _critic(recipe: Recipe) -> str | None:
 
 def _looked_at(recipe: Recipe, order: Order) -> list[str]:
     """The models that a run depends on and does not change; they are part of its checksum."""
-    named = (_critic(recipe), None if order.teacher is None else str(order.teacher))
-    return [name for name in named if name is not None]
+    named = (_critic(recipe), order.teacher, order.super_resolution)
+    return [str(name) for name in named if name is not None]
 
 
 def _with_models(
