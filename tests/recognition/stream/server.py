@@ -32,6 +32,25 @@ def write_stream(path: Path, frames: int, seed: int = 0, size: tuple[int, int] =
     return path.read_bytes()
 
 
+def write_sound_that_goes_on(path: Path, frames: int, seconds: int = 300) -> bytes:
+    """Matroska with a video track that ends after `frames`, and sound that does not."""
+    with av.open(str(path), "w", format="matroska") as container:
+        video = container.add_stream("libx264", rate=Fraction(FPS), options={"tune": "zerolatency"})
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for t in range(frames):
+            picture = np.full((48, 64, 3), 4 * t, np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(video.encode())
+        silence = np.zeros((1, 8000), np.int16)
+        for second in range(seconds):
+            block = av.AudioFrame.from_ndarray(silence, format="s16", layout="mono")
+            block.sample_rate, block.pts = 8000, 8000 * second
+            container.mux(sound.encode(block))
+        container.mux(sound.encode())
+    return path.read_bytes()
+
+
 class Served:
     """What a request gets, one after the other; the last way serves all further requests.
 

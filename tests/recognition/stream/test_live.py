@@ -23,7 +23,7 @@ from tinyvirat.recognition.stream.stages import Stages
 from tinyvirat.video import Frame, open_video
 
 from .rtsp import camera, encoded
-from .server import FPS, Served, Way, serving, write_stream
+from .server import FPS, Served, Way, serving, write_sound_that_goes_on, write_stream
 
 FRAMES = 60
 QUICK = SourceSettings(Timeouts(open=60.0, read=20.0), tries=3, first_wait=0.05, longest_wait=0.1)
@@ -93,6 +93,42 @@ def test_a_file_that_breaks_is_fetched_again_and_goes_on(film: bytes, length: bo
     assert (stream.dropped, breaks, error) == (0, [], "")
     assert [one.time for one in frames] == pytest.approx([n / FPS for n in range(FRAMES)])
     assert len({one.frame_HWC.tobytes() for one in frames}) == FRAMES
+
+
+@pytest.mark.parametrize("frames", [0, 20])
+def test_pictures_that_stop_while_the_sound_goes_on_are_a_break(
+    tmp_path: Path, frames: int
+) -> None:
+    """FFmpeg's time-outs begin anew with every packet, of sound too."""
+    sound = write_sound_that_goes_on(tmp_path / "sound.mkv", frames)
+    served = Served(Way(sound, length=False, pace=0.02))  # 25 s, each time
+    settings = SourceSettings(Timeouts(open=1.5, read=1.0), tries=1, first_wait=0.05)
+    began = time.monotonic()
+    with serving(served) as url:
+        if frames:
+            _, found, _, error = read(url, settings)
+            assert len(found) == frames
+            assert "was lost, and 1 tries did not bring it back" in error
+        else:
+            with pytest.raises(SourceError, match=r"no picture that decodes within 1\.5 s"):
+                open_stream(url, settings)
+    assert time.monotonic() - began < 15.0
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "rtsp://user:secret@/live",
+        "rtsp://user:secret@[cam/live",
+        "rtsp://user:secret@cam\x07/live",
+        "rtsp://us@er:secret@/live?key=secret",
+        "http://user:secret\uff03@cam/",
+    ],
+)
+def test_a_password_is_not_in_the_error_of_what_is_no_address(address: str) -> None:
+    with pytest.raises(StreamError, match="is no address") as told:
+        target_of(address)
+    assert "secret" not in str(told.value) and "user" not in str(told.value)
 
 
 def test_a_file_that_always_breaks_is_given_up(film: bytes) -> None:

@@ -8,10 +8,12 @@ has a time-out.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import av
@@ -56,8 +58,8 @@ class Timeouts:
     """How long to wait.
 
     Attributes:
-        open: seconds for a connection to be made and its first pictures to come.
-        read: seconds without anything new after which a connection is taken for broken.
+        open: seconds for a connection to be made, and again for its first picture to come.
+        read: seconds without a new picture after which a connection is taken for broken.
     """
 
     open: float = 15.0
@@ -94,21 +96,29 @@ def target_of(source: str | int) -> Target:
     try:
         parts = urlsplit(source)
         host = parts.hostname
-    except ValueError as error:
-        raise StreamError(f"{source!r} is no address: {error}") from None
+    except ValueError:  # its text can hold the password
+        raise StreamError(f"{_shown(source)!r} is no address: its host cannot be read") from None
     if parts.scheme.lower() not in SCHEMES:
         raise StreamError(
             f"{parts.scheme}://...: addresses of {', '.join(SCHEMES)} are read; for a file, give "
             "its path"
         )
     if not host or not source.isprintable():
-        raise StreamError(f"{source!r} is no address: it needs a host, as in rtsp://camera/live")
+        raise StreamError(
+            f"{_shown(source)!r} is no address: it needs a host, as in rtsp://camera/live"
+        )
     where = parts.netloc.rpartition("@")[2]
     name = urlunsplit((parts.scheme, where, parts.path, "", ""))
     rtsp = parts.scheme.lower().startswith("rtsp")
     # Over UDP lost packets make broken pictures, and firewalls let nothing through.
     options = (("rtsp_transport", "tcp"),) if rtsp else ()
     return Target(name, source, None, not rtsp, options)
+
+
+def _shown(source: str) -> str:
+    """What may be said of an address that cannot be taken apart: nothing before an `@`."""
+    scheme, mark, rest = source.partition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2].partition('?')[0]}"
 
 
 def _camera(number: int) -> Target:
@@ -147,6 +157,7 @@ class Connection:
     def __init__(self, target: Target, timeouts: Timeouts) -> None:
         self.clean = False
         self._target = target
+        self._timeouts = timeouts
         self._container = _opened(target, timeouts)
         try:
             self._stream: AvStream = video_stream(self._container, Path(target.name))
@@ -162,8 +173,14 @@ class Connection:
         self.endless = self._is_endless()
 
     def pictures(self) -> Iterator[VideoFrame]:
-        """Every picture that decodes, until the connection ends or breaks."""
-        packets = self._container.demux(self._stream)
+        """Every picture that decodes, until the connection ends or breaks.
+
+        FFmpeg's own time-outs begin anew with every packet, of sound too. So packets of all streams
+        are looked at, and the wait for the next picture has an end of its own; the time that a
+        picture is looked at does not count.
+        """
+        packets = self._container.demux()
+        until = time.monotonic() + self._timeouts.open
         while True:
             try:
                 packet = next(packets, None)
@@ -174,13 +191,17 @@ class Connection:
             if packet is None:
                 self.clean = True
                 return
-            yield from self._decoded(packet)
+            if packet.stream.index == self._stream.index and (found := self._decoded(packet)):
+                yield from found
+                until = time.monotonic() + self._timeouts.read
+            elif time.monotonic() > until:
+                return
 
     def close(self) -> None:
         """Lets go of it."""
         self._container.close()
 
-    def _decoded(self, packet: av.Packet[AvStream] | None) -> list[VideoFrame]:
+    def _decoded(self, packet: av.Packet[Any] | None) -> list[VideoFrame]:
         try:
             return self._stream.codec_context.decode(packet)
         except (av.FFmpegError, OSError):

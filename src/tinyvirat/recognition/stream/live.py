@@ -228,7 +228,9 @@ def _begin(target: Target, settings: SourceSettings) -> _Begun:
         pictures = connection.pictures()
         first = next(pictures, None)
         if first is None:
-            raise SourceError(target.name, "gave no picture that decodes")
+            raise SourceError(
+                target.name, f"gave no picture that decodes within {settings.timeouts.open:g} s"
+            )
         try:
             upright = Upright(Path(target.name), first)
             content = upright(first, 0).tobytes()
