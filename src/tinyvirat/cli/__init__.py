@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from tinyvirat import __version__
 from tinyvirat.cli import commands
 from tinyvirat.common.errors import TinyviratError
+from tinyvirat.common.words import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
     except TinyviratError as error:
-        sys.stderr.write(f"tinyvirat: error: {_printable(str(error))}\n")
+        sys.stderr.write(f"tinyvirat: error: {printable(str(error))}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("tinyvirat: interrupted\n")
@@ -92,12 +93,7 @@ def _unknown(group: str, word: str) -> int:
     meant += [f"tinyvirat {name}" for name in commands.COMMANDS if word in name.split()]
     suggestion = f", did you mean '{meant[0]}'?" if meant else ""
     sys.stderr.write(
-        f"{prog}: error: {_printable(word)!r} is not a command{suggestion}\n"
+        f"{prog}: error: {printable(word)!r} is not a command{suggestion}\n"
         f"Run '{prog} --help' for the commands.\n"
     )
     return 2
-
-
-def _printable(text: str) -> str:
-    """`text` on one line, with what could steer a terminal (a file's name can hold it) escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

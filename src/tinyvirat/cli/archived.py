@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tinyvirat.cli.recognized import clips_table
-from tinyvirat.common.words import counted
+from tinyvirat.cli.recognized import clips_table, safe
+from tinyvirat.common.words import counted, printable
 from tinyvirat.recognition.archive.cluster import RayCrew, Share
 from tinyvirat.recognition.archive.crew import Here
 from tinyvirat.recognition.archive.records import Archive, Outcome, Plan
@@ -65,7 +65,7 @@ def archived(
 
 def _tell(outcome: Outcome) -> None:
     if outcome.error is not None:
-        sys.stderr.write(f"tinyvirat: error: {outcome.error}\n")
+        sys.stderr.write(f"tinyvirat: error: {printable(outcome.error)}\n")
 
 
 def summed_up(archive: Archive) -> str:
@@ -93,21 +93,21 @@ def _show(console: Console, archive: Archive, folder: Path, *, rows_of_clips: bo
     if len(long) > LONGEST_TABLE:
         console.print(f"and {len(long) - LONGEST_TABLE} more: see {SUMMARY}")
     if archive.failed:
-        table = Table(title=f"{folder}: failed")
+        table = Table(title=safe(f"{folder}: failed"))
         table.add_column("video", overflow="fold")
         table.add_column("begun", justify="right")
         table.add_column("why", overflow="fold")
         for one in archive.failed:
-            table.add_row(_within(one, folder), str(one.attempts), one.error)
+            table.add_row(_within(one, folder), str(one.attempts), safe(str(one.error)))
         console.print(table)
 
 
 def _within(outcome: Outcome, folder: Path) -> str:
-    return str(Path(outcome.job.video).relative_to(folder))
+    return safe(str(Path(outcome.job.video).relative_to(folder)))
 
 
 def _videos_table(outcomes: list[Outcome], folder: Path) -> Table:
-    table = Table(title=str(folder))
+    table = Table(title=safe(str(folder)))
     table.add_column("video", overflow="fold")
     for name in ("frames", "lasts, s", "tubes", "took, s"):
         table.add_column(name, justify="right")
@@ -124,6 +124,6 @@ def _videos_table(outcomes: list[Outcome], folder: Path) -> Table:
             f"{note.video_seconds:.1f}",
             str(note.tubes),
             "before" if one.attempts == 0 else f"{note.seconds:.1f}",
-            ", ".join(most + more) or "none above its threshold",
+            safe(", ".join(most + more)) or "none above its threshold",
         )
     return table

@@ -54,7 +54,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "recognize": (
         "tinyvirat.cli.recognize:recognize",
-        "name the actions in a video clip, or in a folder of them",
+        "say who does what in videos, streams, cameras and clips",
     ),
     "train": ("tinyvirat.cli.train:train", "train as a recipe says; resumes"),
     "finetune": (

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tinyvirat.common.errors import TinyviratError
+from tinyvirat.common.words import printable
 
 if TYPE_CHECKING:
     from tinyvirat.cli.recognized import Asked, Shown
@@ -47,7 +48,7 @@ def recognize(
         model: a model's or a run's folder, the name of fetched weights, or an exported file;
             without it the model that ships recognises six interactions of people.
         tubes: whole (the whole frame), motion (what moves), or a file of detections, tracks or
-            annotations; chosen by the size of the frames if not given.
+            annotations, or a folder of them; chosen by the size of the frames if not given.
         out: folder for what is written; each video of a folder has its own in it.
         outputs: what is written, with commas between; everything if not given.
         render: draw input, enlarged clip and attention map of clips, as a picture and as a video,
@@ -77,6 +78,8 @@ def recognize(
             "--ray ADDRESS is for a FOLDER of videos, with --out DIR and without --render; "
             "--workers, --cpus and --gpus go with it"
         )
+    if tubes is not None and len(sources) > 1:
+        _refuse_of_one(Path(tubes))
     if folder is not None and out is not None and not render and (together or not json):
         from tinyvirat.cli.archived import archived
         from tinyvirat.recognition.archive.cluster import Share
@@ -96,7 +99,10 @@ def recognize(
         return archived(find_videos(folder), folder, plan, ray=ray, share=share, rows=json, top=top)
     first = _opened(sources)  # before any model is looked for, so that its own error comes first
     from tinyvirat.cli.recognized import Asked, Shown
+    from tinyvirat.recognition.archive.records import names_in
     from tinyvirat.recognition.load import load
+
+    names = {} if folder is None else names_in(find_videos(folder), folder)
 
     recognizer = load(
         _model_or_default(model),
@@ -105,7 +111,7 @@ def recognize(
         input_size=input_size,
         engine=engine,
     )
-    asked = Asked(tubes, out, folder, _names(outputs), render)
+    asked = Asked(tubes, out, names, _names(outputs), render)
     shown = Shown(json=json, top=top)
     code = _all(recognizer, sources, first, asked, shown)
     if asked.gathers_clips:
@@ -157,6 +163,21 @@ def _model_or_default(model: str | None) -> str:
     return model
 
 
+def _refuse_of_one(tubes: Path) -> None:
+    """Makes sure that boxes of one video are not taken for those of several.
+
+    Raises:
+        TinyviratError: the file is about one video, whatever it is called.
+    """
+    from tinyvirat.recognition.proposals.from_files import is_of_one
+
+    if tubes.is_file() and is_of_one(tubes):
+        raise TinyviratError(
+            f"{tubes}: these boxes are of one video, and there are several; give --tubes a folder "
+            f"with a file for each, called as the video is: NAME{tubes.suffix}"
+        )
+
+
 def _names(outputs: str | None) -> tuple[str, ...] | None:
     if outputs is None:
         return None
@@ -189,7 +210,7 @@ def _all(
                 return 130
         except TinyviratError as error:
             failed = True
-            sys.stderr.write(f"tinyvirat: error: {error}\n")
+            sys.stderr.write(f"tinyvirat: error: {printable(str(error))}\n")
     return 1 if failed else 0
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tinyvirat.common.errors import TinyviratError
-from tinyvirat.common.words import counted
-from tinyvirat.recognition.archive.records import OF_FRAMES
+from tinyvirat.common.words import counted, printable
+from tinyvirat.recognition.archive.records import OF_FRAMES, name_of
 from tinyvirat.recognition.events import Action, Event, Sink, StreamEnd, StreamHeader, TubeEnd
 from tinyvirat.recognition.load import ActionRecognizer
 from tinyvirat.recognition.outputs.opening import ALL, open_sinks
@@ -32,14 +34,15 @@ class Asked:
     Attributes:
         tubes: `whole`, `motion`, a path, or None.
         out: the folder to write into, if any.
-        folder: the folder that was searched for videos, if it was one.
+        names: of the videos of the folder that was searched, if it was one: what the files and
+            folders of each are called (`archive.records.names_in`).
         outputs: names of what is written, if any were named.
         render: draw what the network saw of clips.
     """
 
     tubes: str | None
     out: Path | None
-    folder: Path | None
+    names: Mapping[str, str]
     outputs: tuple[str, ...] | None
     render: bool
 
@@ -47,20 +50,17 @@ class Asked:
     def gathers_clips(self) -> bool:
         """Whether the rows of all clips go into one file: those of a folder, unless outputs are
         named."""
-        return self.folder is not None and self.outputs is None
+        return bool(self.names) and self.outputs is None
 
     def place(self, video: str) -> Path | None:
         """The folder for what is written about a video."""
-        if self.out is None or self.folder is None:
+        if self.out is None or not self.names:
             return self.out
         return self.out / self.name(video)
 
     def name(self, video: str) -> str:
         """What files and folders of a video are called."""
-        path = Path(video)
-        relative = path.name if self.folder is None else path.relative_to(self.folder)
-        # The ending stays in the name: a.mp4 and a.avi may lie side by side.
-        return "__".join(Path(relative).parts).replace(".", "_")
+        return self.names.get(video) or name_of(Path(video), Path(video).parent)
 
 
 class Shown:
@@ -143,9 +143,9 @@ class _Video:
         console = Console()
         if not self.actions:
             tubes = counted(self.tubes, "tube")
-            console.print(f"{self.name}: no action above its threshold in {tubes}")
+            console.print(safe(f"{self.name}: no action above its threshold in {tubes}"))
             return
-        table = Table(title=self.name)
+        table = Table(title=safe(self.name))
         table.add_column("tube", justify="right")
         table.add_column("type")
         table.add_column("when", justify="right")
@@ -153,7 +153,8 @@ class _Video:
         table.add_column("score", justify="right")
         for one in sorted(self.actions, key=lambda action: (action.start_time, action.tube)):
             when = f"{clock(one.start_time)} - {clock(one.stop_time)}"
-            table.add_row(str(one.tube), one.type, when, one.label, f"{one.score:.2f}")
+            score = f"{one.score:.2f}"
+            table.add_row(str(one.tube), safe(one.type), when, safe(one.label), score)
         console.print(table)
         if self.more:
             console.print(f"and {self.more} more")
@@ -196,6 +197,11 @@ def one(
     return end
 
 
+def safe(text: str) -> str:
+    """Text for a table or a line of the screen: a name is no markup, and steers no terminal."""
+    return escape(printable(text))
+
+
 def clips_table(predictions: list[Prediction], top: int) -> Table:
     """Clips with their `top` most probable labels."""
     table = Table()
@@ -206,5 +212,5 @@ def clips_table(predictions: list[Prediction], top: int) -> Table:
     for p in predictions:
         best = ", ".join(f"{label} {score:.2f}" for label, score in p.top(top))
         seconds = f"{p.stop_time - p.start_time:.1f}"
-        table.add_row(p.video, str(p.stop - p.start), seconds, best)
+        table.add_row(safe(p.video), str(p.stop - p.start), seconds, safe(best))
     return table

@@ -54,3 +54,8 @@ def shown_name(name: str, longest: int) -> str:
     """
     last = name.replace("\\", "/").rpartition("/")[2]
     return "".join(c if c.isprintable() else "?" for c in last)[:longest] or "video"
+
+
+def printable(text: str) -> str:
+    """`text` on one line, with what could steer a terminal (a file's name can hold it) escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

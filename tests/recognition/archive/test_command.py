@@ -120,3 +120,60 @@ def test_long_tables_are_cut(
     command = ["recognize", str(few), "--model", str(model), "--out", str(tmp_path / "o"), *PLAIN]
     assert main([*command, "--outputs", "jsonl"]) == 1
     assert "and 2 more: see archive.json" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_name_is_no_markup_and_steers_no_terminal(
+    few: Path,
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    written: bool,
+) -> None:
+    odd = tmp_path / "odd"
+    (odd / "dir[").mkdir(parents=True)
+    shutil.copy(few / "clip_1.mp4", odd / "[front]yard.mp4")
+    shutil.copy(few / "gate" / "one.mp4", odd / "dir[" / "x].mp4")
+    shutil.copy(few / "broken.mp4", odd / "red\x1b[31m.mp4")
+    out = ["--out", str(tmp_path / "out")] if written else []
+    assert main(["recognize", str(odd), "--model", str(model), *out, *PLAIN]) == 1
+    told = capsys.readouterr()
+    assert "[front]yard.mp4" in told.out and "dir[/x].mp4" in told.out
+    assert "\x1b[31m" not in told.out + told.err
+    assert "red\\x1b[31m.mp4: cannot be read" in told.err
+
+
+def test_pictures_of_clips_whose_names_become_the_same_do_not_share_a_folder(
+    few: Path, model: Path, tmp_path: Path
+) -> None:
+    same, out = tmp_path / "same", tmp_path / "out"
+    same.mkdir()
+    for name in ("a.b.mp4", "a_b.mp4", "c.mp4"):
+        shutil.copy(few / "clip_1.mp4", same / name)
+    words = ["--out", str(out), "--render", *PLAIN]
+    assert main(["recognize", str(same), "--model", str(model), *words]) == 0
+    names = {path.stem.partition("-")[0] for path in (out / "pictures").iterdir()}
+    assert len({path.stem for path in (out / "pictures").iterdir()}) == 3
+    assert names == {"a_b_mp4", "c_mp4"}
+
+
+BOXES = "1,1,20,30,30,40,1,-1,-1,-1\n2,1,22,30,30,40,1,-1,-1,-1\n"
+
+
+def test_boxes_of_one_video_are_not_those_of_all(
+    few: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    boxes, out = tmp_path / "monday.csv", tmp_path / "out"
+    boxes.write_text(BOXES, encoding="utf-8")
+    words = ["--model", str(model), "--out", str(out), "--outputs", "jsonl", *PLAIN]
+    assert main(["recognize", str(few), "--tubes", str(boxes), *words]) == 1
+    assert "monday.csv: these boxes are of one video" in capsys.readouterr().err
+    assert not out.exists()
+    each = tmp_path / "each"
+    each.mkdir()
+    shutil.copy(boxes, each / "one.csv")
+    (few / "broken.mp4").unlink()
+    assert main(["recognize", str(few), "--tubes", str(each), *words]) == 1
+    told = capsys.readouterr().err
+    assert "no boxes of clip_1: there is neither clip_1.csv, nor clip_1.txt" in told
+    assert "1 of 3 videos finished; 2 failed" in told

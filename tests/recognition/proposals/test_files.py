@@ -16,7 +16,7 @@ from tinyvirat.annotations.kpf import write_kpf
 from tinyvirat.annotations.virat_text import write_virat
 from tinyvirat.recognition.proposals import ActorTube, ProposalError, collect, open_tubes
 from tinyvirat.recognition.proposals.coco import read_coco
-from tinyvirat.recognition.proposals.from_files import tubes_from_file
+from tinyvirat.recognition.proposals.from_files import is_of_one, tubes_from_file
 from tinyvirat.recognition.proposals.motchallenge import read_motchallenge
 from tinyvirat.video import Frame
 
@@ -281,6 +281,27 @@ def test_broken_annotations_are_an_error_of_proposals(tmp_path: Path) -> None:
     path = written(tmp_path, "clip.viratdata.objects.txt", "1 2 3\n")
     with pytest.raises(ProposalError, match="line 1"):
         tubes(path)
+
+
+def test_a_folder_with_a_file_for_each_video(tmp_path: Path) -> None:
+    written(tmp_path, "monday.csv", "1,7,10,10,20,40,1\n2,7,11,10,20,40,1\n")
+    written(tmp_path, "tuesday.txt", "1,8,10,10,20,40,1\n2,8,11,10,20,40,1\n")
+    assert [one.track for one in tubes(tmp_path, clip="monday")] == [7]
+    assert [one.track for one in tubes(tmp_path, clip="tuesday")] == [8]
+    with pytest.raises(ProposalError, match=r"no boxes of friday: .* neither friday\.csv, nor"):
+        tubes(tmp_path, clip="friday")
+
+
+def test_which_files_are_of_one_video_without_saying_so(tmp_path: Path) -> None:
+    for name, text, expected in (
+        ("a.csv", "", True),
+        ("a.txt", "", True),
+        ("a.viratdata.objects.txt", "", False),
+        ("a.json", "[]", True),
+        ("b.json", '{"activities": []}', False),
+        ("a.yml", "", False),
+    ):
+        assert is_of_one(written(tmp_path, name, text)) is expected
 
 
 def test_what_is_not_there_or_unknown_is_named(tmp_path: Path) -> None:

@@ -239,20 +239,33 @@ def jobs_of(videos: Sequence[Path], folder: Path) -> tuple[Job, ...]:
     Raises:
         ArchiveError: a video is gone, or cannot be looked at.
     """
-    names = [name_of(video, folder) for video in videos]
-    seen = Counter(names)
     jobs = []
-    for video, name in zip(videos, names, strict=True):
+    for video, name in names_in(videos, folder).items():
         try:
-            size = video.stat().st_size
+            size = Path(video).stat().st_size
         except OSError as error:
             raise ArchiveError(f"{video}: {error.strerror}") from error
+        jobs.append(Job(video, Path(video).absolute(), name, size))
+    return tuple(jobs)
+
+
+def names_in(videos: Sequence[Path], folder: Path) -> dict[str, str]:
+    """What the folder of each video's outputs is called, by the video's path: no two alike.
+
+    Args:
+        videos: files under `folder`.
+        folder: which was searched for them.
+    """
+    names = [name_of(video, folder) for video in videos]
+    seen = Counter(names)
+    own = {}
+    for video, name in zip(videos, names, strict=True):
         if seen[name] > 1 or len(os.fsencode(name)) > LONGEST_NAME:
             # a__b.mp4 and a/b.mp4 are two videos, and must not share a folder.
             digest = hashlib.sha256(os.fsencode(video.relative_to(folder))).hexdigest()
             name = f"{os.fsencode(name)[:LONGEST_NAME].decode(errors='ignore')}-{digest[:8]}"
-        jobs.append(Job(str(video), video.absolute(), name, size))
-    return tuple(jobs)
+        own[str(video)] = name
+    return own
 
 
 def name_of(video: Path, folder: Path) -> str:

@@ -3,6 +3,7 @@
 - `.csv`, and `.txt` that is no VIRAT file: MOTChallenge (`motchallenge`).
 - `.json`: ActEV where it has `activities`, else COCO-style (`coco`).
 - `.yml` and `.yaml` (KPF), VIRAT's `.txt` files, and folders of these: `tinyvirat.annotations`.
+- A folder with a file of the first two forms for each video, called as it is: NAME.csv.
 
 Where the boxes say who they are (tracks), they are taken as they are; where they do not
 (detections), they are followed by `tracking`.
@@ -28,6 +29,8 @@ from tinyvirat.recognition.proposals.settings import TrackingSettings
 from tinyvirat.video import Frame
 
 SUFFIXES = (".csv", ".txt", ".json", ".yml", ".yaml")
+OF_ONE = (".csv", ".txt", ".json")
+"""Of files that are about one video."""
 NOTHING = Detections(np.zeros((0, 4)), np.zeros(0), ())
 
 
@@ -81,7 +84,7 @@ def tubes_from_file(
     """Tubes that somebody else found.
 
     Args:
-        path: a file, or a folder of annotations (VIRAT, KPF, ActEV).
+        path: a file; a folder of annotations (VIRAT, KPF, ActEV), or of a file for each video.
         width: of a frame in pixels.
         height: of a frame in pixels.
         fps: frames a second.
@@ -111,7 +114,8 @@ def tubes_from_file(
 def _found(path: Path, clip: str | None, first_frame: int | None) -> FoundBoxes | None:
     """The boxes of a file of MOTChallenge's or COCO's form; none for the formats of annotations."""
     if path.is_dir():
-        return None
+        own = _called(path, clip)
+        return None if own is None else _found(own, clip, first_frame)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ProposalError(
@@ -135,6 +139,37 @@ def _found(path: Path, clip: str | None, first_frame: int | None) -> FoundBoxes 
         )
     if suffix == ".csv" or (suffix == ".txt" and not _is_annotation(path)):
         return read_motchallenge(path, first_frame=1 if first_frame is None else first_frame)
+    return None
+
+
+def is_of_one(path: Path) -> bool:
+    """Whether a file is about one video without saying which: MOTChallenge's and COCO's forms.
+
+    Raises:
+        ProposalError: it cannot be read, or is of no form that is known.
+    """
+    if path.suffix.lower() in (".csv", ".txt"):
+        return path.suffix.lower() == ".csv" or not _is_annotation(path)
+    return path.suffix.lower() == ".json" and _found(path, None, None) is not None
+
+
+def _called(folder: Path, clip: str | None) -> Path | None:
+    """The file of a folder that is called as a video is; none in a folder of annotations.
+
+    Raises:
+        ProposalError: there are files of other videos, and none of this one.
+    """
+    if clip is None:
+        return None
+    for suffix in OF_ONE:
+        own = folder / f"{clip}{suffix}"
+        if own.is_file():
+            return own
+    if any(one.suffix.lower() == ".csv" for one in folder.iterdir()):
+        raise ProposalError(
+            f"{folder}: no boxes of {clip}: there is neither "
+            f"{', nor '.join(clip + suffix for suffix in OF_ONE)}"
+        )
     return None
 
 
