@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -188,7 +189,7 @@ def test_seeds_and_a_row_that_fails(
     plan = small_plan("table4", "i3d_112", "dvsr_14", seeds=2)
     done = reproduce(plan, order(roots, tmp_path, "table4"), lambda text: None)
     rows = {row.row: row for row in done.outcome.rows}
-    assert len(done.failures) == 2 and "i3d-dvsr-14, seed 0" in done.failures[0]
+    assert len(done.failures) == 2 and "i3d-dvsr-14 at 4 px, seed 0" in done.failures[0]
     assert rows["dvsr_14"].score is None
     assert "no longer finite" in rows["dvsr_14"].why_not
     both = rows["i3d_112"].by_seed
@@ -291,4 +292,7 @@ def test_the_command(
     monkeypatch.setattr("tinyvirat.reproduce.work.train", failing)
     assert main([*words, "--seeds", "2"]) == 1
     shown = capsys.readouterr()
-    assert "reproduce: failed: train i3d-112, seed 1: the loss is no longer finite" in shown.err
+    failed = (
+        r"reproduce: failed: train i3d-112 at 32 px, seed 1 \(\w+\): the loss is no longer finite"
+    )
+    assert re.search(failed, shown.err)

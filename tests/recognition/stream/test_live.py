@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tinyvirat.recognition.stream import (
     SourceError,
@@ -26,6 +29,8 @@ from .rtsp import camera, encoded
 from .server import FPS, Served, Way, serving, write_sound_that_goes_on, write_stream
 
 FRAMES = 60
+SIGNS = st.text("a1:@/?#[]%\\ \t\x07\uff03", max_size=6)
+"""Parts of user names and passwords: what takes an address apart, and what no address has."""
 QUICK = SourceSettings(Timeouts(open=60.0, read=20.0), tries=3, first_wait=0.05, longest_wait=0.1)
 
 
@@ -131,6 +136,47 @@ def test_a_password_is_not_in_the_error_of_what_is_no_address(address: str) -> N
     assert "secret" not in str(told.value) and "user" not in str(told.value)
 
 
+@given(
+    scheme=st.sampled_from(["rtsp", "http", "HTTPS", "ftp", "", "//"]),
+    user=st.sampled_from(["", "user", "us/er"]) | SIGNS,
+    password=SIGNS,
+    host=st.sampled_from(["", "cam", "cam:554", "cam:x", "cam:99999", "[::1]:554", "[cam"]),
+    path=st.sampled_from(["", "/live", "/live@2", "/a://b"]),
+    key=st.sampled_from(["", "?key=SECRET", "?key=@SECRET", "#SECRET"]),
+)
+def test_a_password_is_in_no_name_and_no_error(
+    scheme: str, user: str, password: str, host: str, path: str, key: str
+) -> None:
+    address = f"{scheme}://{user}:SECRET{password}SECRET@{host}{path}{key}"
+    try:
+        target = target_of(address)
+    except StreamError as error:
+        assert "SECRET" not in str(error)
+    else:
+        assert "SECRET" not in target.name and "SECRET" not in repr(target)
+        assert target.file == address
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("rtsp://user:secret@cam:554/live?key=secret#secret", "rtsp://cam:554/live"),
+        ("rtsp://user:12/secret@cam/live", "rtsp://cam/live"),
+        ("rtsp://us/er:secret@cam/live", "rtsp://cam/live"),
+        ("rtsp://user:sec@ret/secret@cam/live", "rtsp://cam/live"),
+        ("https://host/@somebody/live.m3u8", "https://host/@somebody/live.m3u8"),
+        ("http://[::1]:80/live", "http://[::1]:80/live"),
+    ],
+)
+def test_an_address_is_called_what_it_is_without_its_password(address: str, name: str) -> None:
+    assert target_of(address).name == name
+
+
+def test_a_password_with_a_slash_is_told_how_to_be_written() -> None:
+    with pytest.raises(StreamError, match=r"^'rtsp://cam/live' is no address: .* / is written %2F"):
+        target_of("rtsp://user:sec/ret@cam/live")
+
+
 def test_a_file_that_always_breaks_is_given_up(film: bytes) -> None:
     served = Served(Way(film, until=0.5))
     with serving(served) as url:
@@ -222,6 +268,16 @@ def test_a_playlist_is_read(film: bytes) -> None:
     with serving(Served(Way(playlist("film.ts")), Way(film))) as url:
         stream, frames, _, error = read(url.replace("live.ts", "live.m3u8"))
     assert (len(frames), stream.info.live, stream.reconnects, error) == (FRAMES, False, 0, "")
+
+
+def test_nothing_is_printed_of_an_address(film: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    """FFmpeg has much to say of what it opens, and of what breaks."""
+    for ways in ((Way(playlist("film.ts")), Way(film, until=0.5)), (Way(b"no video" * 1000),)):
+        with serving(Served(*ways)) as url, suppress(SourceError):
+            read(url.replace("live.ts", "live.m3u8"))
+    with suppress(SourceError):
+        open_stream("rtsp://user:secret@127.0.0.1:1/live", QUICK)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_playlist_cannot_name_a_file(film: bytes, tmp_path: Path) -> None:

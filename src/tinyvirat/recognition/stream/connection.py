@@ -10,11 +10,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import av
 from av.container import InputContainer
@@ -72,14 +72,14 @@ class Target:
 
     Attributes:
         name: for people; without a password.
-        file: what FFmpeg opens.
+        file: what FFmpeg opens, with its password.
         format: FFmpeg's name of a camera's interface; None for addresses.
         http: it is an address of a web server, which may give a file from its beginning again.
         options: for FFmpeg.
     """
 
     name: str
-    file: str
+    file: str = field(repr=False)
     format: str | None
     http: bool
     options: tuple[tuple[str, str], ...]
@@ -89,15 +89,19 @@ def target_of(source: str | int) -> Target:
     """What an address or a camera's number means.
 
     Raises:
-        StreamError: a scheme that is not read, no host, or a camera that cannot be.
+        StreamError: a scheme that is not read, no host, a port that is no number, or a camera that
+            cannot be.
     """
     if isinstance(source, int):
         return _camera(source)
     try:
         parts = urlsplit(source)
-        host = parts.hostname
+        host, _ = parts.hostname, parts.port
     except ValueError:  # its text can hold the password
-        raise StreamError(f"{_shown(source)!r} is no address: its host cannot be read") from None
+        raise StreamError(
+            f"{_shown(source)!r} is no address: its host or its port cannot be read; in a "
+            "password, / is written %2F, ? %3F, # %23 and @ %40"
+        ) from None
     if parts.scheme.lower() not in SCHEMES:
         raise StreamError(
             f"{parts.scheme}://...: addresses of {', '.join(SCHEMES)} are read; for a file, give "
@@ -107,18 +111,30 @@ def target_of(source: str | int) -> Target:
         raise StreamError(
             f"{_shown(source)!r} is no address: it needs a host, as in rtsp://camera/live"
         )
-    where = parts.netloc.rpartition("@")[2]
-    name = urlunsplit((parts.scheme, where, parts.path, "", ""))
+    name = f"{parts.scheme}://{_without_password(parts.netloc, parts.path, parts.query + parts.fragment)}"
     rtsp = parts.scheme.lower().startswith("rtsp")
     # Over UDP lost packets make broken pictures, and firewalls let nothing through.
     options = (("rtsp_transport", "tcp"),) if rtsp else ()
     return Target(name, source, None, not rtsp, options)
 
 
+def _without_password(netloc: str, path: str, rest: str) -> str:
+    """Host and path without user and password, also where these hold a `/` or a `?`."""
+    if "@" in rest:
+        path = path.partition(":")[0]
+    before, _, after = f"{netloc}{path}".rpartition("@")
+    return after if ":" in before else f"{netloc.rpartition('@')[2]}{path}"
+
+
 def _shown(source: str) -> str:
     """What may be said of an address that cannot be taken apart: nothing before an `@`."""
     scheme, mark, rest = source.partition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2].partition('?')[0]}"
+    before, _, after = rest.rpartition("@")
+    if not scheme.isalnum():
+        return "..."
+    if "?" in before or "#" in before:  # the `@` may be in the password as well as behind the path
+        return f"{scheme}{mark}..."
+    return f"{scheme}{mark}{after.partition('?')[0].partition('#')[0]}"
 
 
 def _camera(number: int) -> Target:
