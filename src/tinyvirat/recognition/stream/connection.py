@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import av
 from av.container import InputContainer
@@ -111,19 +111,20 @@ def target_of(source: str | int) -> Target:
         raise StreamError(
             f"{_shown(source)!r} is no address: it needs a host, as in rtsp://camera/live"
         )
-    name = f"{parts.scheme}://{_without_password(parts.netloc, parts.path, parts.query + parts.fragment)}"
+    name = f"{parts.scheme}://{_without_password(parts)}"
     rtsp = parts.scheme.lower().startswith("rtsp")
     # Over UDP lost packets make broken pictures, and firewalls let nothing through.
     options = (("rtsp_transport", "tcp"),) if rtsp else ()
     return Target(name, source, None, not rtsp, options)
 
 
-def _without_password(netloc: str, path: str, rest: str) -> str:
-    """Host and path without user and password, also where these hold a `/` or a `?`."""
-    if "@" in rest:
+def _without_password(parts: SplitResult) -> str:
+    """Host and path of an address, also where its user or password holds a `/` or a `?`."""
+    path = parts.path
+    if "@" in parts.query + parts.fragment:
         path = path.partition(":")[0]
-    before, _, after = f"{netloc}{path}".rpartition("@")
-    return after if ":" in before else f"{netloc.rpartition('@')[2]}{path}"
+    before, _, after = f"{parts.netloc}{path}".rpartition("@")
+    return after if ":" in before else f"{parts.netloc.rpartition('@')[2]}{path}"
 
 
 def _shown(source: str) -> str:
