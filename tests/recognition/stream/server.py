@@ -32,9 +32,12 @@ def write_stream(path: Path, frames: int, seed: int = 0, size: tuple[int, int] =
     return path.read_bytes()
 
 
-def write_sound_that_goes_on(path: Path, frames: int, seconds: int = 300) -> bytes:
-    """Matroska with a video track that ends after `frames`, and sound that does not."""
-    with av.open(str(path), "w", format="matroska") as container:
+def write_sound_that_goes_on(path: Path, frames: int, seconds: int, *, live: bool) -> bytes:
+    """Matroska with a video track that ends after `frames`, and sound that does not; live, its
+    header says no length.
+    """
+    options = {"live": "1"} if live else {}
+    with av.open(str(path), "w", format="matroska", container_options=options) as container:
         video = container.add_stream("libx264", rate=Fraction(FPS), options={"tune": "zerolatency"})
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         sound = container.add_stream("pcm_s16le", rate=8000, layout="mono")

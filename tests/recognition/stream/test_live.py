@@ -105,8 +105,8 @@ def test_pictures_that_stop_while_the_sound_goes_on_are_a_break(
     tmp_path: Path, frames: int
 ) -> None:
     """FFmpeg's time-outs begin anew with every packet, of sound too."""
-    sound = write_sound_that_goes_on(tmp_path / "sound.mkv", frames)
-    served = Served(Way(sound, length=False, pace=0.02))  # 25 s, each time
+    sound = write_sound_that_goes_on(tmp_path / "sound.mkv", frames, 300, live=True)
+    served = Served(Way(sound, length=False, pace=0.02), Way(b"", length=False))  # 25 s
     settings = SourceSettings(Timeouts(open=1.5, read=1.0), tries=1, first_wait=0.05)
     began = time.monotonic()
     with serving(served) as url:
@@ -118,6 +118,15 @@ def test_pictures_that_stop_while_the_sound_goes_on_are_a_break(
             with pytest.raises(SourceError, match=r"no picture that decodes within 1\.5 s"):
                 open_stream(url, settings)
     assert time.monotonic() - began < 15.0
+
+
+def test_the_sound_of_a_film_may_be_longer_than_its_pictures(tmp_path: Path) -> None:
+    sound = write_sound_that_goes_on(tmp_path / "sound.mkv", 20, 30, live=False)
+    served = Served(Way(sound, pace=0.02))  # 2.5 s
+    with serving(served) as url:
+        settings = SourceSettings(Timeouts(open=5.0, read=0.5), tries=1, first_wait=0.05)
+        _, found, _, error = read(url, settings)
+    assert (len(found), error, served.requests) == (20, "", 1)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ has a time-out.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -194,7 +195,8 @@ class Connection:
 
         FFmpeg's own time-outs begin anew with every packet, of sound too. So packets of all streams
         are looked at, and the wait for the next picture has an end of its own; the time that a
-        picture is looked at does not count.
+        picture is looked at does not count. What has an end is read to it, once it gave a picture:
+        a film's sound may be longer.
         """
         packets = self._container.demux()
         until = time.monotonic() + self._timeouts.open
@@ -210,7 +212,7 @@ class Connection:
                 return
             if packet.stream.index == self._stream.index and (found := self._decoded(packet)):
                 yield from found
-                until = time.monotonic() + self._timeouts.read
+                until = time.monotonic() + self._timeouts.read if self.endless else math.inf
             elif time.monotonic() > until:
                 return
 
