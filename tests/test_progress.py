@@ -112,3 +112,10 @@ def test_a_bar_shows_what_is_told_of_its_task(monkeypatch: pytest.MonkeyPatch) -
     with bar("videos", "rate", counted=False) as shown:
         shown.add_task("reading", total=2, completed=2, videos="2 videos", rate="quickly")
     assert re.fullmatch(f"reading {LINE} 2 videos quickly {TIMES}", last_line(terminal))
+
+
+def test_what_a_bar_is_about_is_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = a_terminal(monkeypatch)
+    with bar("rate") as shown:
+        shown.add_task("dir[/x].mp4", total=1, completed=1, rate="[front]:car:")
+    assert last_line(terminal).startswith(f"dir[/x].mp4 {LINE} 1/1 [front]:car: ")

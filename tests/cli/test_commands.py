@@ -67,3 +67,8 @@ def test_help_and_version_import_no_argument_parser() -> None:
         "assert 'jsonargparse' not in sys.modules and 'argparse' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_the_summary_of_recognize_leaves_out_no_source() -> None:
+    summary = commands.COMMANDS["recognize"][1]
+    assert all(source in summary for source in ("video", "stream", "camera", "clip"))

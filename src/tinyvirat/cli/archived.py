@@ -52,11 +52,11 @@ def archived(
         for outcome in archive.outcomes:
             print(json.dumps(outcome.to_json()))
     else:
-        console = Console()
+        console = Console(emoji=False)
         if clips:
             console.print(clips_table(clips[:LONGEST_TABLE], top))
         _show(console, archive, folder, rows_of_clips=bool(clips))
-    sys.stderr.write(f"{plan.out / SUMMARY}: {summed_up(archive)}\n")
+    sys.stderr.write(printable(f"{plan.out / SUMMARY}: {summed_up(archive)}") + "\n")
     if archive.interrupted:
         sys.stderr.write("tinyvirat: interrupted; the same command goes on where this was\n")
         return 130

@@ -42,5 +42,7 @@ def models(*, json: bool = False) -> int:
     console = Console()
     console.print(table)
     names = ", ".join(folder.name for folder in fetched) or "none"
-    console.print(f"fetched weights: {names} (`tinyvirat weights fetch`)", highlight=False)
+    console.print(
+        f"fetched weights: {names} (`tinyvirat weights fetch`)", highlight=False, markup=False
+    )
     return 0

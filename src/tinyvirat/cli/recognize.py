@@ -78,8 +78,7 @@ def recognize(
             "--ray ADDRESS is for a FOLDER of videos, with --out DIR and without --render; "
             "--workers, --cpus and --gpus go with it"
         )
-    if tubes is not None and len(sources) > 1:
-        _refuse_of_one(Path(tubes))
+    videos = [] if folder is None else [one for one in sources if isinstance(one, Path)]
     if folder is not None and out is not None and not render and (together or not json):
         from tinyvirat.cli.archived import archived
         from tinyvirat.recognition.archive.cluster import Share
@@ -96,14 +95,15 @@ def recognize(
             input_size=input_size,
         )
         share = Share(workers, cpus, gpus)
-        return archived(find_videos(folder), folder, plan, ray=ray, share=share, rows=json, top=top)
+        return archived(videos, folder, plan, ray=ray, share=share, rows=json, top=top)
     first = _opened(sources)  # before any model is looked for, so that its own error comes first
     from tinyvirat.cli.recognized import Asked, Shown
     from tinyvirat.recognition.archive.records import names_in
     from tinyvirat.recognition.load import load
+    from tinyvirat.recognition.proposals.choose import check_tubes
 
-    names = {} if folder is None else names_in(find_videos(folder), folder)
-
+    check_tubes(tubes, videos)
+    names = {} if folder is None else names_in(videos, folder)
     recognizer = load(
         _model_or_default(model),
         device=device,
@@ -161,21 +161,6 @@ def _model_or_default(model: str | None) -> str:
         )
         return DEFAULT_MODEL
     return model
-
-
-def _refuse_of_one(tubes: Path) -> None:
-    """Makes sure that boxes of one video are not taken for those of several.
-
-    Raises:
-        TinyviratError: the file is about one video, whatever it is called.
-    """
-    from tinyvirat.recognition.proposals.from_files import is_of_one
-
-    if tubes.is_file() and is_of_one(tubes):
-        raise TinyviratError(
-            f"{tubes}: these boxes are of one video, and there are several; give --tubes a folder "
-            f"with a file for each, called as the video is: NAME{tubes.suffix}"
-        )
 
 
 def _names(outputs: str | None) -> tuple[str, ...] | None:

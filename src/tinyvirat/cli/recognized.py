@@ -119,7 +119,7 @@ class Shown:
         if self._json:
             return
         if self._clips:
-            Console().print(clips_table(self._clips, self._top))
+            Console(emoji=False).print(clips_table(self._clips, self._top))
         for video in self._videos:
             video.print()
 
@@ -140,7 +140,7 @@ class _Video:
             self.more += 1
 
     def print(self) -> None:
-        console = Console()
+        console = Console(emoji=False)  # `:car:` in a name is no picture of one
         if not self.actions:
             tubes = counted(self.tubes, "tube")
             console.print(safe(f"{self.name}: no action above its threshold in {tubes}"))
@@ -193,7 +193,7 @@ def one(
         from tinyvirat.recognition.render import render
 
         for picture in render(recognizer, found, asked.out / "pictures" / asked.name(found.video)):
-            sys.stderr.write(f"wrote {picture}\n")
+            sys.stderr.write(printable(f"wrote {picture}") + "\n")
     return end
 
 

@@ -53,10 +53,10 @@ def bar(*fields: str, counted: bool = True) -> Progress:
     )
 
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # it can be the name of a file
         BarColumn(),
         *([MofNCompleteColumn()] if counted else []),
-        *(TextColumn(f"{{task.fields[{field}]}}") for field in fields),
+        *(TextColumn(f"{{task.fields[{field}]}}", markup=False) for field in fields),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

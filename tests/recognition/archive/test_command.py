@@ -143,6 +143,37 @@ def test_a_name_is_no_markup_and_steers_no_terminal(
     assert "red\\x1b[31m.mp4: cannot be read" in told.err
 
 
+def test_a_name_that_is_told_steers_no_terminal(
+    few: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd, out = tmp_path / "odd", tmp_path / "out"
+    odd.mkdir()
+    shutil.copy(few / "clip_1.mp4", odd / "red\x1b[31m:car:.mp4")
+    words = ["--model", str(model), "--out", str(out), *PLAIN]
+    assert main(["recognize", str(odd), "--render", *words]) == 0
+    told = capsys.readouterr()
+    assert "wrote " in told.err and "\x1b" not in told.out + told.err
+    assert "red\\x1b[31m:car:.mp4" in told.out
+    assert main(["recognize", str(odd), *words]) == 0
+    assert "red\\x1b[31m:car:.mp4" in capsys.readouterr().out
+
+
+def test_rows_of_videos_whose_names_become_the_same_do_not_share_a_folder(
+    few: Path, model: Path, tmp_path: Path
+) -> None:
+    same, out = tmp_path / "same", tmp_path / "out"
+    (same / "a").mkdir(parents=True)
+    for name in ("a/b.mp4", "a__b.mp4"):
+        shutil.copy(few / "gate" / "one.mp4", same / name)
+    words = ["--out", str(out), "--outputs", "jsonl", *PLAIN]
+    assert main(["recognize", str(same), "--model", str(model), *words, "--json"]) == 0
+    here = {path.name for path in out.iterdir()}
+    assert len(here) == 2 and {name.partition("-")[0] for name in here} == {"a__b_mp4"}
+    # The same as without --json.
+    assert main(["recognize", str(same), "--model", str(model), *words]) == 0
+    assert {path.name for path in out.iterdir()} - here == {".archive", "archive.json"}
+
+
 def test_pictures_of_clips_whose_names_become_the_same_do_not_share_a_folder(
     few: Path, model: Path, tmp_path: Path
 ) -> None:
@@ -166,9 +197,10 @@ def test_boxes_of_one_video_are_not_those_of_all(
     boxes, out = tmp_path / "monday.csv", tmp_path / "out"
     boxes.write_text(BOXES, encoding="utf-8")
     words = ["--model", str(model), "--out", str(out), "--outputs", "jsonl", *PLAIN]
-    assert main(["recognize", str(few), "--tubes", str(boxes), *words]) == 1
-    assert "monday.csv: these boxes are of one video" in capsys.readouterr().err
-    assert not out.exists()
+    for more in ([], ["--json"]):
+        assert main(["recognize", str(few), "--tubes", str(boxes), *words, *more]) == 1
+        assert "monday.csv: these boxes are of one video" in capsys.readouterr().err
+        assert not out.exists()
     each = tmp_path / "each"
     each.mkdir()
     shutil.copy(boxes, each / "one.csv")

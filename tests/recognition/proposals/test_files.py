@@ -15,6 +15,7 @@ from tinyvirat.annotations.actev import write_actev
 from tinyvirat.annotations.kpf import write_kpf
 from tinyvirat.annotations.virat_text import write_virat
 from tinyvirat.recognition.proposals import ActorTube, ProposalError, collect, open_tubes
+from tinyvirat.recognition.proposals.choose import check_tubes
 from tinyvirat.recognition.proposals.coco import read_coco
 from tinyvirat.recognition.proposals.from_files import is_of_one, tubes_from_file
 from tinyvirat.recognition.proposals.motchallenge import read_motchallenge
@@ -288,20 +289,84 @@ def test_a_folder_with_a_file_for_each_video(tmp_path: Path) -> None:
     written(tmp_path, "tuesday.txt", "1,8,10,10,20,40,1\n2,8,11,10,20,40,1\n")
     assert [one.track for one in tubes(tmp_path, clip="monday")] == [7]
     assert [one.track for one in tubes(tmp_path, clip="tuesday")] == [8]
+    (tmp_path / "monday.csv").rename(tmp_path / "monday.CSV")
+    assert [one.track for one in tubes(tmp_path, clip="monday")] == [7]
+    (tmp_path / "monday.CSV").unlink()
     with pytest.raises(ProposalError, match=r"no boxes of friday: .* neither friday\.csv, nor"):
         tubes(tmp_path, clip="friday")
 
 
-def test_which_files_are_of_one_video_without_saying_so(tmp_path: Path) -> None:
+def test_what_lies_beside_annotations_does_not_hide_them(
+    tmp_path: Path, annotations: Annotations
+) -> None:
+    write_virat(tmp_path, annotations)
+    written(tmp_path, "notes.csv", "who,what")
+    written(tmp_path, "clip.json", '{"codec": "h264"}')
+    (tube,) = tubes(tmp_path, clip="clip")
+    assert tube.track == 5
+
+
+def test_boxes_of_a_video_that_a_folder_has_twice_are_not_chosen_from(
+    tmp_path: Path, annotations: Annotations
+) -> None:
+    written(tmp_path, "clip.csv", "1,7,10,10,20,40,1\n")
+    path = written(tmp_path, "clip.json", "[]")
+    with pytest.raises(ProposalError, match=r"clip are there 2 times: clip\.csv, clip\.json; keep"):
+        tubes(tmp_path, clip="clip")
+    path.unlink()
+    write_virat(tmp_path, annotations)
+    with pytest.raises(ProposalError, match=r"2 times: clip\.csv, .*clip\.viratdata\.events\.txt"):
+        tubes(tmp_path, clip="clip")
+    written(tmp_path, "broken.json", "{")
+    with pytest.raises(ProposalError, match=r"broken\.json, line 1: not JSON"):
+        tubes(tmp_path, clip="broken")
+
+
+def test_which_files_are_taken_for_those_of_one_video(tmp_path: Path) -> None:
     for name, text, expected in (
         ("a.csv", "", True),
         ("a.txt", "", True),
-        ("a.viratdata.objects.txt", "", False),
+        ("a.viratdata.objects.txt", "", True),
         ("a.json", "[]", True),
         ("b.json", '{"activities": []}', False),
+        ("a.geom.yml", "", True),
         ("a.yml", "", False),
     ):
         assert is_of_one(written(tmp_path, name, text)) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("monday.csv", "NAME.csv"),
+        ("monday.v2.txt", "NAME.txt"),
+        ("monday.json", "NAME.json"),
+        ("monday.viratdata.objects.txt", "NAME.viratdata.objects.txt"),
+        ("monday.geom.yml", "NAME.geom.yml"),
+    ],
+)
+def test_a_file_of_one_video_is_refused_for_several(tmp_path: Path, name: str, called: str) -> None:
+    path = written(tmp_path, name, "[]")
+    monday, tuesday = Path("monday.mp4"), Path("tuesday.mp4")
+    with pytest.raises(ProposalError) as error:
+        check_tubes(path, [monday, tuesday])
+    assert str(error.value).startswith(f"{path}: these boxes are of one video")
+    assert str(error.value).endswith(f"called as the video is: {called}")
+    check_tubes(path, [monday])
+    check_tubes(tmp_path, [monday, tuesday])
+    check_tubes(tmp_path / "none.csv", [monday, tuesday])
+
+
+def test_two_videos_of_one_name_do_not_share_boxes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    videos = [Path("monday", "gate.mp4"), Path("tuesday", "gate.mp4")]
+    with pytest.raises(ProposalError, match=r"monday/gate.mp4 and tuesday/gate.mp4 have the same"):
+        check_tubes(tmp_path, videos)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "motion").mkdir()
+    for how in (None, "whole", "motion"):
+        check_tubes(how, videos)
 
 
 def test_what_is_not_there_or_unknown_is_named(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tinyvirat.recognition.archive.crew import Crew
 from tinyvirat.recognition.archive.notes import fingerprint, finished, held, places
 from tinyvirat.recognition.archive.records import Archive, Outcome, Plan, jobs_of
 from tinyvirat.recognition.archive.showing import Showing
+from tinyvirat.recognition.proposals.choose import check_tubes
 from tinyvirat.recognition.results import Prediction
 
 SUMMARY = "archive.json"
@@ -45,9 +46,11 @@ def recognize_archive(
 
     Raises:
         TinyviratError: the folder of the outputs is in use or cannot be written to, there is no
-            such model or file of tubes, an output is not known, or the crew cannot work.
+            such model or file of tubes, boxes of one video would be taken for those of another, an
+            output is not known, or the crew cannot work.
     """
     began = time.monotonic()
+    check_tubes(plan.tubes, videos)
     plan = plan.settled()
     jobs = jobs_of(videos, folder)
     mark = fingerprint(plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tinyvirat.recognition.proposals.protocols import TubeSource
@@ -49,3 +50,20 @@ def open_tubes(
     from tinyvirat.recognition.proposals.from_files import tubes_from_file
 
     return tubes_from_file(Path(how), width, height, fps, clip=clip, settings=tracking)
+
+
+def check_tubes(how: str | Path | None, videos: Sequence[Path]) -> None:
+    """Makes sure, before the first is opened, that each of several videos gets tubes of its own.
+
+    Args:
+        how: as `open_tubes` takes it.
+        videos: all of them.
+
+    Raises:
+        ProposalError: boxes of one would be taken for those of another.
+    """
+    if how is None or how in ("whole", "motion"):
+        return
+    from tinyvirat.recognition.proposals.from_files import check_for_several
+
+    check_for_several(Path(how), videos)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tinyvirat.common.progress import PLAIN_EVERY_S, bar
-from tinyvirat.common.words import counted
+from tinyvirat.common.words import counted, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -25,7 +25,7 @@ class Watching:
     """
 
     def __init__(self, what: str, total: int | None, *, shown: bool = True) -> None:
-        self._what = what
+        self._what = printable(what)
         self._total = total
         self._shown = shown
         self._began = self._said = time.monotonic()
