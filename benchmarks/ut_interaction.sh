@@ -10,6 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 clips=$1 out=$2
 shift 2
 [ -f "$out/data/set2_to_set1.jsonl" ] || python "$here/ut_interaction.py" "$clips" "$out/data"
+
 # evaluate RUN WAY FOLDER [options]: an evaluation that is not done yet.
 evaluate() {
     local run=$1 way=$2 folder=$3

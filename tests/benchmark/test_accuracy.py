@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -20,12 +18,11 @@ from tinyvirat.benchmark.page import cost_cells, section
 from tinyvirat.benchmark.records import Cost, Machine, Report
 from tinyvirat.benchmark.run import Wanted, run
 from tinyvirat.common.errors import TinyviratError
-from tinyvirat.datasets.manifest import ClipRecord, write_manifest
 from tinyvirat.models.preprocess import Preprocess
 from tinyvirat.models.saved import Model, ModelSpec, save_model
-from tinyvirat.video import write_video
 from tinyvirat.video.sampling import AllWindows
 
+from ..noise_clips import write_noise_clips
 from .here import HereChild
 from .small import CONFIG, HOW, SUBJECT
 
@@ -35,27 +32,7 @@ TORCH = replace(HOW, engines=("torch",))
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("clips")
-    rng = np.random.default_rng(0)
-    records = []
-    for number in range(6):
-        path = folder / f"{number}.mp4"
-        write_video(path, rng.integers(0, 255, (8, 32, 32, 3), np.uint8), Fraction(25))
-        records.append(
-            ClipRecord(
-                id=path.stem,
-                path=path.name,
-                frames=8,
-                height=32,
-                width=32,
-                fps=Fraction(25),
-                labels=(LABELS[number % 3],),
-                split="test",
-                source=path.stem,
-            )
-        )
-    write_manifest(folder / "manifest.jsonl", records)
-    return folder / "manifest.jsonl"
+    return write_noise_clips(tmp_path_factory.mktemp("clips"), LABELS, ["test"] * 6)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["single", "multi"])

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import pytest
 import torch
 
 from tinyvirat.cli.evaluate import evaluate
-from tinyvirat.datasets import ClipRecord, read_manifest, write_manifest
+from tinyvirat.datasets import read_manifest
 from tinyvirat.datasets.health.quarantine import Quarantined, write_quarantine
 from tinyvirat.datasets.loading import LoadingError
 from tinyvirat.evaluation.errors import EvaluationError
@@ -28,8 +27,9 @@ from tinyvirat.models.inference import Inference
 from tinyvirat.models.preprocess import Preprocess
 from tinyvirat.models.recognizer import RecognizerConfig
 from tinyvirat.models.saved import Model, ModelSpec, save_model
-from tinyvirat.video import write_video
 from tinyvirat.video.sampling import AllWindows
+
+from ..noise_clips import write_noise_clips
 
 LABELS = ("a", "b")
 CLIPS = 6
@@ -53,26 +53,8 @@ def model() -> Model:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    rng = np.random.default_rng(0)
-    records = []
-    for number in range(CLIPS):
-        path = folder / f"{number}.mp4"
-        write_video(path, rng.integers(0, 255, (8, 32, 32, 3), np.uint8), Fraction(25))
-        record = ClipRecord(
-            id=path.stem,
-            path=path.name,
-            frames=8,
-            height=32,
-            width=32,
-            fps=Fraction(25),
-            labels=(LABELS[number % 2],),
-            split="test" if number else "train",
-            source=path.stem,
-        )
-        records.append(record)
-    write_manifest(folder / "manifest.jsonl", records)
-    return folder / "manifest.jsonl"
+    splits = ["train", *["test"] * (CLIPS - 1)]
+    return write_noise_clips(tmp_path_factory.mktemp("made"), LABELS, splits)
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ def recipe_for(
     """The recipe that trains `model`'s classifier on other clips.
 
     Windows span as many frames as the model's, in training about as many. The statistics of the
-    batch norms stay: user's sets and batches are small. Adam has PyTorch's
-    usual betas and a cosine decay here; the paper's are for its three phases.
+    batch norms stay: user's sets and batches are small. Adam has PyTorch's usual betas and a cosine
+    decay here; the paper's are for its three phases.
 
     Args:
         model: a run's or a model's folder, or the name of fetched weights.
