@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from tinyvirat.benchmark.children import Child, ChildError
 from tinyvirat.benchmark.records import BenchmarkError, Cost
@@ -22,6 +21,8 @@ from tinyvirat.evaluation.prediction_file import read_predictions, write_predict
 from tinyvirat.evaluation.predictions import Predictions
 from tinyvirat.evaluation.seeds import metric_of, score_name
 from tinyvirat.evaluation.significance import paired_difference
+from tinyvirat.evaluation.thresholds import at_half
+from tinyvirat.evaluation.tuning import thresholds_of
 from tinyvirat.export.run import export_model
 from tinyvirat.models.inference import open_inference
 from tinyvirat.models.saved import DESCRIPTION, ModelSpec, model_folder, read_description
@@ -163,9 +164,7 @@ def _cost(
 
 
 def _said(spec: ModelSpec, one: Predictions) -> BoolArray:
-    """The labels that are given to each clip: the likeliest, or all from their thresholds on."""
+    """The labels that are given to each clip: the likeliest, or all above their thresholds."""
     if spec.multi_label:
-        limits_K = np.asarray(spec.thresholds or [0.5] * len(spec.labels))
-        probabilities_NK = spec.probabilities(torch.from_numpy(one.logits_NK)).numpy()
-        return np.asarray(probabilities_NK >= limits_K)
+        return (thresholds_of(spec) or at_half(spec.labels)).predict(one.logits_NK)
     return np.asarray(one.logits_NK.argmax(axis=1)[:, None] == np.arange(len(one.classes)))
