@@ -43,6 +43,11 @@ def test_text() -> None:
     )
 
 
+def test_text_steers_no_terminal() -> None:
+    table = Table("Of \x1b[2J", (Column("name"),), (("\x1b[31m.mp4",),), ("Of \x07.",))
+    assert as_text(table) == "Of \\x1b[2J\n\nname\n------------\n\\x1b[31m.mp4\n\nOf \\x07.\n"
+
+
 def test_markdown() -> None:
     assert as_markdown(TABLE) == (
         "**A title**\n"

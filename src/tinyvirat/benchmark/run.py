@@ -28,6 +28,7 @@ from tinyvirat.benchmark.speeds import (
 from tinyvirat.benchmark.training import measure_training
 from tinyvirat.benchmark.turns import Found, Pace, Party
 from tinyvirat.common.errors import TinyviratError
+from tinyvirat.common.progress import say
 from tinyvirat.common.words import shown_command
 from tinyvirat.datasets.manifest import read_manifest
 from tinyvirat.models.engines import is_exported
@@ -66,40 +67,39 @@ class Wanted:
     models: Sequence[str] = ()
 
 
-def run(wanted: Wanted, progress: Callable[[str], None] | None = None) -> Report:
+def run(wanted: Wanted, progress: Callable[[str], None] = say) -> Report:
     """Measures all that is wanted.
 
     Args:
         wanted: what.
-        progress: is told what begins; None writes it to standard error.
+        progress: is told what begins.
 
     Raises:
         TinyviratError: something that was given cannot be read.
     """
-    say = progress or _say
     _check(wanted)
     machine = _machine(wanted.how)
     speeds: list[Speed] = []
     timings: list[Timing] = []
     turns: list[dict[str, Found]] = []
     for number, one in enumerate(wanted.subjects, start=1):
-        say(f"network {number} of {len(wanted.subjects)}: {one.name}")
+        progress(f"network {number} of {len(wanted.subjects)}: {one.name}")
         with tempfile.TemporaryDirectory() as folder:
             rows, matrices = measure(one, wanted.how, Path(folder))
         speeds += rows
         turns.append(matrices)
     if wanted.training:
-        rows_of_training, matrices_of_training = measure_training(wanted.how, progress=say)
+        rows_of_training, matrices_of_training = measure_training(wanted.how, progress=progress)
         timings += rows_of_training
         turns += matrices_of_training
     if not turns:
         turns.append(_matrices(wanted.how))
     if wanted.data:
-        say("clips on their way")
+        progress("clips on their way")
         timings += measure_data(wanted.how, wanted.manifest)
     if wanted.video is not None:
         for model in wanted.models:
-            say(f"the whole of {wanted.video.name} by {model}")
+            progress(f"the whole of {wanted.video.name} by {model}")
             try:
                 timings += measure_video(wanted.video, model, wanted.how)
             except TinyviratError as error:
@@ -108,10 +108,10 @@ def run(wanted: Wanted, progress: Callable[[str], None] | None = None) -> Report
     costs = []
     if wanted.clips is not None:
         for model in wanted.models:
-            say(f"the accuracy of {model} on {wanted.clips.name}")
+            progress(f"the accuracy of {model} on {wanted.clips.name}")
             costs += measure_accuracy(model, wanted.clips, wanted.how)
     if wanted.start:
-        say("commands from cold")
+        progress("commands from cold")
         timings += measure_start(wanted.how)
     found = {peak.precision: peak for peak in peaks(turns)}
     device = wanted.how.device
@@ -172,8 +172,3 @@ def _accelerator(device: str) -> str:
     import torch
 
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else ""
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()

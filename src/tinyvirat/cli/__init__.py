@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from tinyvirat import __version__
 from tinyvirat.cli import commands
 from tinyvirat.common.errors import TinyviratError
+from tinyvirat.common.progress import say
 from tinyvirat.common.words import printable
 
 
@@ -33,10 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
     except TinyviratError as error:
-        sys.stderr.write(f"tinyvirat: error: {printable(str(error))}\n")
+        say(f"tinyvirat: error: {error}")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("tinyvirat: interrupted\n")
+        say("tinyvirat: interrupted")
         return 130
     except BrokenPipeError:
         # The reader of the output (`head`) has gone: say nothing, and keep the interpreter from

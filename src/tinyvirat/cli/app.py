@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
+
+from tinyvirat.common.progress import say
 
 
 def app(
@@ -52,9 +53,7 @@ def app(
     name = model or DEFAULT_MODEL
     recognizer = load(name, device=device, precision=precision)
     if host not in LOOPBACK:
-        sys.stderr.write(
-            f"tinyvirat: {host} may be reached from other machines, and the page has no password\n"
-        )
+        say(f"tinyvirat: {host} may be reached from other machines, and the page has no password")
     # A folder is named so that the shown command works from anywhere.
     shown = str(Path(name).absolute()) if Path(name).exists() else name
     folder = labels or cache_folder() / "labels"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from tinyvirat.cli.recognized import clips_table, safe
-from tinyvirat.common.words import counted, printable
+from tinyvirat.common.progress import say
+from tinyvirat.common.words import counted
 from tinyvirat.recognition.archive.cluster import RayCrew, Share
 from tinyvirat.recognition.archive.crew import Here
 from tinyvirat.recognition.archive.records import Archive, Outcome, Plan
@@ -56,16 +56,16 @@ def archived(
         if clips:
             console.print(clips_table(clips[:LONGEST_TABLE], top))
         _show(console, archive, folder, rows_of_clips=bool(clips))
-    sys.stderr.write(printable(f"{plan.out / SUMMARY}: {summed_up(archive)}") + "\n")
+    say(f"{plan.out / SUMMARY}: {summed_up(archive)}")
     if archive.interrupted:
-        sys.stderr.write("tinyvirat: interrupted; the same command goes on where this was\n")
+        say("tinyvirat: interrupted; the same command goes on where this was")
         return 130
     return 1 if archive.failed else 0
 
 
 def _tell(outcome: Outcome) -> None:
     if outcome.error is not None:
-        sys.stderr.write(f"tinyvirat: error: {printable(outcome.error)}\n")
+        say(f"tinyvirat: error: {outcome.error}")
 
 
 def summed_up(archive: Archive) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tinyvirat.common.progress import say
+
 if TYPE_CHECKING:
     from tinyvirat.datasets.build.records import Trouble
     from tinyvirat.datasets.build.workers import Workers
@@ -86,9 +88,9 @@ def build_virat(
     built = build(plan, out, chosen, workers, layout=layout, threads=threads)
     _show_troubles(built.troubles)
     _show(built.statistics, None, f"{out}: built", json)
-    sys.stderr.write(
+    say(
         f"{built.manifest}: {counted(len(built.records), 'clip')}; videos cut now: {built.cut}. "
-        f"Draw its figures with: tinyvirat data stats {built.manifest}\n"
+        f"Draw its figures with: tinyvirat data stats {built.manifest}"
     )
     return 0
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tinyvirat.common.progress import say
 from tinyvirat.common.words import counted
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def check(
         where = write_list(checked, kinds)
         if rows:
             listed = f"lists {len(rows):,} of {counted(len(clips.records), 'clip')}"
-            sys.stderr.write(f"{where}: {listed}\n")
+            say(f"{where}: {listed}")
     if json:
         sys.stdout.write(_json(checked.report, rows) + "\n")
     else:

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from tinyvirat.common.progress import say
 from tinyvirat.common.words import counted
 
 
@@ -41,7 +42,7 @@ def prepare_folder(
     records = relative_to(target.parent, root, found.records)
     write_manifest(target, records)
     for line in found.unreadable:
-        sys.stderr.write(f"left out: {line}\n")
+        say(f"left out: {line}")
     splits = Counter(record.split for record in records)
     classes = {label for record in records for label in record.labels}
     sources = {record.source for record in records}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json as json_module
-import sys
 from pathlib import Path
+
+from tinyvirat.common.progress import say
 
 
 def demo(
@@ -37,5 +38,4 @@ def demo(
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"demo: {text}\n")
-    sys.stderr.flush()
+    say(f"demo: {text}")

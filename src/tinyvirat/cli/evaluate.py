@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json as json_module
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tinyvirat.common.progress import say
 from tinyvirat.common.words import counted
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def evaluate(
     manifest = read_manifest(data)
     process = this_process()  # before the model: it says which GPU is this one's
     if process.is_main_process and (note := manifest.quarantine_note(split)):
-        sys.stderr.write(f"{note}\n")
+        say(note)
     inference = load(run, device=device, precision=precision, input_size=input_size).inference
     frames = None if cache is None else FrameCache(cache)
     predictions = predict(inference, manifest, split, cache=frames, workers=workers)
@@ -121,21 +121,19 @@ def _tuned(run: str, spec: ModelSpec, predictions: Predictions) -> ModelSpec:
 
     spec, found = tune_model(spec, predictions)
     if found.clips < FEWEST_CLIPS:
-        sys.stderr.write(
-            f"{counted(found.clips, 'clip')}: too few to tune on ({FEWEST_CLIPS} are needed)\n"
-        )
+        say(f"{counted(found.clips, 'clip')}: too few to tune on ({FEWEST_CLIPS} are needed)")
         return spec
     folder = model_folder(run)
     replace_description(folder, spec)
     labels = f"{counted(len(found.thresholds) - len(found.untuned), 'threshold')} and "
-    sys.stderr.write(
+    say(
         f"{folder}: {labels if found.thresholds else ''}the temperature {found.temperature:.3g}, "
         f"tuned on {counted(found.clips, f'{found.split} clip')} of "
-        f"{counted(found.sources, 'video')}\n"
+        f"{counted(found.sources, 'video')}"
     )
     if found.untuned:
         names = ", ".join(found.untuned)
-        sys.stderr.write(f"too few clips show these, they keep 0.5: {names}\n")
+        say(f"too few clips show these, they keep 0.5: {names}")
     return spec
 
 
@@ -151,9 +149,9 @@ def _thresholds(
         return tuned(read_predictions(tune_on).tuning_set())
     seen = set(spec.tuned_on) & set(predictions.sources)
     if seen:
-        sys.stderr.write(
+        say(
             f"the model was tuned on {len(seen)} of these videos: F1 at its own thresholds is left "
-            "out, and its probabilities look better calibrated here than they are\n"
+            "out, and its probabilities look better calibrated here than they are"
         )
         return None
     return thresholds_of(spec) if spec.multi_label else None

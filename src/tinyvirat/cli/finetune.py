@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
+
+from tinyvirat.common.progress import say
 
 
 def finetune(
@@ -46,7 +47,7 @@ def finetune(
     recipe = with_overrides(recipe, tuple(set or ()))
     source = None if recipe.super_resolution is None else Path(recipe.weights or model)
     run(recipe, Order(data=manifest, out=out, super_resolution=source, cache=cache, cpu=cpu))
-    sys.stderr.write(f"done; use it with: tinyvirat recognize CLIP --model {out}\n")
+    say(f"done; use it with: tinyvirat recognize CLIP --model {out}")
     return 0
 
 

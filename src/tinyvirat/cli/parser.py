@@ -26,6 +26,8 @@ import docstring_parser
 from jsonargparse import ActionYesNo, ArgumentParser
 from jsonargparse.typing import register_type
 
+from tinyvirat.common.words import printable
+
 METAVARS = {int: "INT", float: "NUMBER", str: "TEXT", Path: "PATH", Fraction: "FRACTION"}
 
 register_type(Fraction, deserializer_exceptions=(ValueError, ZeroDivisionError))
@@ -159,7 +161,7 @@ def _help(text: str, default: Any) -> str:
 
 def _readable(message: str) -> str:
     """The library's message on one line and in the words of the command line."""
-    message = " ".join(message.split())
+    message = printable(" ".join(message.split()))
     message = re.sub(r'Parser key "(\w+)"', lambda key: key[1].replace("_", "-"), message)
     message = re.sub(r"Expected an? <class '(?:\w+\.)*(\w+)'>", r"expected \1", message)
     message = re.sub(r"Expected a typing\.Literal\[(.*?)\]", r"expected one of \1", message)

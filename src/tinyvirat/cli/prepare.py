@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tinyvirat.common.progress import say
 from tinyvirat.common.words import counted
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ def _opened(into: Path | None, *paths: Path | None) -> list[Path]:
         raise PublishedError(f"--unpack {into}: {given[0]} is no archive; leave --unpack out")
     for archive in archives:
         if into is not None:
-            sys.stderr.write(f"{archive}: {counted(unpack(archive, into), 'file')} in {into}\n")
+            say(f"{archive}: {counted(unpack(archive, into), 'file')} in {into}")
     return [into if path in archives and into is not None else path for path in given]
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tinyvirat.common.errors import TinyviratError
-from tinyvirat.common.words import printable
+from tinyvirat.common.progress import say
 
 if TYPE_CHECKING:
     from tinyvirat.cli.recognized import Asked, Shown
@@ -155,9 +154,9 @@ def _model_or_default(model: str | None) -> str:
     from tinyvirat.models.saved import DEFAULT_MODEL, SHIPPED
 
     if model is None:
-        sys.stderr.write(
+        say(
             f"without --model: {DEFAULT_MODEL}, the model that ships; what it knows and what not: "
-            f"{SHIPPED / DEFAULT_MODEL / 'CARD.md'}\n"
+            f"{SHIPPED / DEFAULT_MODEL / 'CARD.md'}"
         )
         return DEFAULT_MODEL
     return model
@@ -195,7 +194,7 @@ def _all(
                 return 130
         except TinyviratError as error:
             failed = True
-            sys.stderr.write(f"tinyvirat: error: {printable(str(error))}\n")
+            say(f"tinyvirat: error: {error}")
     return 1 if failed else 0
 
 

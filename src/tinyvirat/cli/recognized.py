@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tinyvirat.common.errors import TinyviratError
+from tinyvirat.common.progress import say
 from tinyvirat.common.words import counted, printable
 from tinyvirat.recognition.archive.records import OF_FRAMES, name_of
 from tinyvirat.recognition.events import Action, Event, Sink, StreamEnd, StreamHeader, TubeEnd
@@ -193,7 +193,7 @@ def one(
         from tinyvirat.recognition.render import render
 
         for picture in render(recognizer, found, asked.out / "pictures" / asked.name(found.video)):
-            sys.stderr.write(printable(f"wrote {picture}") + "\n")
+            say(f"wrote {picture}")
     return end
 
 

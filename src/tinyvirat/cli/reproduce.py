@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json as json_module
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from tinyvirat.common.progress import say
 
 if TYPE_CHECKING:
     from tinyvirat.reproduce.estimate import Estimate
@@ -141,5 +142,4 @@ def _say_estimate(found: Estimate, json: bool) -> None:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"reproduce: {text}\n")
-    sys.stderr.flush()
+    say(f"reproduce: {text}")

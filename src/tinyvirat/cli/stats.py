@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tinyvirat.common.progress import say
+
 if TYPE_CHECKING:
     from tinyvirat.datasets.figures.summary import Summary
     from tinyvirat.datasets.tubes.statistics import Statistics
@@ -43,7 +45,7 @@ def stats(
 
     clips = read_manifest(manifest, root=root, check_files=False)
     if note := clips.quarantine_note():
-        sys.stderr.write(f"{note}\n")
+        say(note)
     found = summary(clips, name or manifest.resolve().parent.name)
     written = write_statistics(out or manifest.parent / "statistics", clips, found)
     if json:
@@ -52,9 +54,9 @@ def stats(
     else:
         sys.stdout.write("\n".join(as_text(table) for table in _tables(found)))
     for line in written.left_out:
-        sys.stderr.write(f"left out: {line}\n")
+        say(f"left out: {line}")
     for file in written.files:
-        sys.stderr.write(f"wrote {file}\n")
+        say(f"wrote {file}")
 
 
 def _tables(found: Summary) -> list[Table]:

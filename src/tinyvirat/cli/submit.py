@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tinyvirat.common.progress import say
 from tinyvirat.common.words import counted
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ def submit(
     silent = [f"{number:05d}" for number in sorted(expected - set(numbers))]
     if silent:
         some = ", ".join(silent[:10]) + (", ..." if len(silent) > 10 else "")
-        sys.stderr.write(
+        say(
             "answered with zeros, because they cannot be read or are in quarantine: "
-            f"{counted(len(silent), 'clip')} ({some})\n"
+            f"{counted(len(silent), 'clip')} ({some})"
         )
     write_answer(out, answer_text(dict(zip(numbers, shown_NK.tolist(), strict=True)), clips))
     print(f"{out}: {counted(clips, 'clip')}, {counted(int(shown_NK.sum()), 'label')}")

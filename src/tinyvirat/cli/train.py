@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tinyvirat.common.progress import say
 
 if TYPE_CHECKING:
     from tinyvirat.training.recipe import Recipe
@@ -61,7 +62,7 @@ def train(
 
 def _said(complete: bool, recipe: Recipe, out: Path) -> int:
     if complete:
-        sys.stderr.write(f"{recipe.name}: done; the model is in {out / 'model'}\n")
+        say(f"{recipe.name}: done; the model is in {out / 'model'}")
     else:
-        sys.stderr.write(f"{recipe.name}: left off; the same command goes on\n")
+        say(f"{recipe.name}: left off; the same command goes on")
     return 0

@@ -1,4 +1,4 @@
-"""One way to show that long work goes on: a bar with an estimate, on standard error."""
+"""One way to say on standard error how work goes: lines, and a bar with an estimate."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, TypeVar
 
+from tinyvirat.common.words import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 T = TypeVar("T")
 PLAIN_EVERY_S = 15.0
+
+
+def say(text: str) -> None:
+    """Writes a line on standard error, at once; what could steer a terminal is escaped."""
+    sys.stderr.write(f"{printable(text)}\n")
+    sys.stderr.flush()
 
 
 def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
@@ -84,5 +92,4 @@ def _plain(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
         if total:
             left = (now - began) / done * (total - done)
             line = f"{what}: {done} of {total}, {left:.0f} s left"
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        say(line)

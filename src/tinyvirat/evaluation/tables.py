@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from tinyvirat.common.words import printable
 from tinyvirat.evaluation.significance import Interval
 
 Cell = str | int | float | Interval | None
@@ -54,11 +55,11 @@ class Table:
 
 
 def as_text(table: Table) -> str:
-    """The table in aligned columns, ending in a line break."""
+    """The table in aligned columns for a terminal, ending in a line break."""
     grid = [[column.name for column in table.columns], *_shown(table)]
     widths = [max(len(row[c]) for row in grid) for c in range(len(table.columns))]
     grid.insert(1, ["-" * width for width in widths])
-    lines = [table.title, ""]
+    lines = [printable(table.title), ""]
     for row in grid:
         cells = (
             cell.ljust(width) if column.kind == "text" else cell.rjust(width)
@@ -66,7 +67,7 @@ def as_text(table: Table) -> str:
         )
         lines.append("  ".join(cells).rstrip())
     if table.notes:
-        lines += ["", *table.notes]
+        lines += ["", *map(printable, table.notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -102,7 +103,7 @@ def _cell(cell: Cell, column: Column) -> str:
     if cell is None:
         return NOTHING
     if isinstance(cell, str):
-        return " ".join(cell.split())  # a label with a line break would break the table
+        return printable(" ".join(cell.split()))  # a label with a line break would break the table
     if isinstance(cell, Interval):
         point = _number(cell.point, column)
         if cell.low is None or cell.high is None:

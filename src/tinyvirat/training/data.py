@@ -8,7 +8,6 @@ they serve both roles.
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from accelerate import Accelerator
 
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.files import sha256_of
+from tinyvirat.common.progress import say
 from tinyvirat.datasets.batching import BatchPlan
 from tinyvirat.datasets.cache import FrameCache
 from tinyvirat.datasets.loading import Batch, ClipDataset, ClipLoader
@@ -281,7 +281,7 @@ def _tell(batch: Batch, told: set[int]) -> None:
     for failed in batch.failed:
         if failed.index not in told:
             told.add(failed.index)
-            sys.stderr.write(f"skipped: {failed.reason}\n")
+            say(f"skipped: {failed.reason}")
 
 
 def _on_device(batch: Batch, device: torch.device) -> LabelledBatch:

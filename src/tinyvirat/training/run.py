@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from tinyvirat.common.files import sha256_of, write_text
 from tinyvirat.common.plain import to_plain
 from tinyvirat.common.precision import fastest_dtype
 from tinyvirat.common.processes import this_process
+from tinyvirat.common.progress import say
 from tinyvirat.evaluation.tuning import Tuned
 from tinyvirat.models.recognizer import Recognizer, RecognizerConfig
 from tinyvirat.models.resnet3d import ResNet3DConfig
@@ -282,8 +282,8 @@ def _accelerator(recipe: Recipe, order: Order) -> Accelerator:
 def _write_beginning(recipe: Recipe, order: Order, data: TrainingData) -> None:
     out = order.out
     notes = [one.quarantine_note() for one in data.manifests.values()]
-    for note in dict.fromkeys((*notes, data.held_out_note())):
-        sys.stderr.write(note and f"{note}\n")
+    for note in filter(None, dict.fromkeys((*notes, data.held_out_note()))):
+        say(note)
     write_text(out / RECIPE, recipe_text(recipe))
     started = environment() | {
         "seed": recipe.seed,
@@ -350,9 +350,9 @@ def _write_end(
     }
     write_text(run_folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
     if skipped := sum(phase["skipped"] for phase in phases.values()):
-        sys.stderr.write(
+        say(
             f"{run_folder}: {skipped} times a clip could not be read and another stood in for it; "
-            f"'tinyvirat data check' finds such clips\n"
+            "'tinyvirat data check' finds such clips"
         )
     if complete:
         network = training.setting.network.eval()

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tinyvirat.common.progress import PLAIN_EVERY_S, bar
+from tinyvirat.common.progress import PLAIN_EVERY_S, bar, say
 from tinyvirat.common.words import counted
 from tinyvirat.recognition.archive.records import Job, Outcome
 
@@ -84,5 +84,4 @@ class Showing:
         line = f"recognising: {self._done:,} of {counted(self._videos, 'video')}, {rate}"
         if 0 < part < 1:
             line += f", {elapsed / part - elapsed:.0f} s left"
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        say(line)

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tinyvirat.common.progress import PLAIN_EVERY_S, bar
+from tinyvirat.common.progress import PLAIN_EVERY_S, bar, say
 from tinyvirat.common.words import counted, printable
 
 if TYPE_CHECKING:
@@ -58,5 +58,4 @@ class Watching:
         if self._total is not None and self._total > frames and rate:
             line = f"{self._what}: {frames:,} of {counted(self._total, 'frame')}, "
             line += f"{rate:.1f} frames/s, {(self._total - frames) / rate:.0f} s left"
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        say(line)
