@@ -99,6 +99,15 @@ class TestBudget:
             assert (found.phase1.steps, found.phase1.epochs) == ((2, 2), ())
             assert (found.phase3.steps, found.phase3.epochs) == (2, 0.0)
 
+    @pytest.mark.parametrize(("steps", "last"), [(2, 1), (100, 50), (1000, 200)])
+    def test_a_fade_in_ends_within_half_of_them(self, steps: int, last: int) -> None:
+        for fade in (Fade(per_step=0.005), Fade(epochs=2.0)):
+            recipe = replace(RECIPE, phase1=SuperResolutionPhase(steps=(80, 160), fade=fade))
+            found = Budget(steps=steps).of(recipe)
+            assert found.phase1 is not None
+            alphas = [found.phase1.fade.alpha(step, 7.0) for step in (last - 1, last)]
+            assert alphas[0] < 1.0 and alphas[1] == 1.0
+
     def test_without_a_budget_nothing_changes(self) -> None:
         assert Budget().of(RECIPE) is RECIPE
         assert Budget().words == ""

@@ -79,7 +79,8 @@ class Budget:
 
     Attributes:
         share: of the recipes' iterations and of the fade-in; each stage has one iteration at least.
-        steps: instead, how many iterations every stage of every phase has; None: as recipes say.
+        steps: instead, how many iterations every stage of every phase has, with a fade-in of half
+            of them at most; None: as recipes say.
     """
 
     share: float = 1.0
@@ -97,7 +98,10 @@ class Budget:
     def words(self) -> str:
         """What a reader has to know; empty where the recipes are followed."""
         if self.steps is not None:
-            return f"Every stage of every phase has {self.steps} iterations, on all rows alike."
+            return (
+                f"Every stage of every phase has {self.steps} iterations, on all rows alike. "
+                "A fade-in takes half of them at most."
+            )
         if self.share < 1.0:
             return (
                 f"Every phase has {100 * self.share:g} % of its recipe's iterations and of its "
@@ -115,10 +119,16 @@ class Budget:
         return replace(recipe, phase1=phase1, phase2=phase2, phase3=phase3)
 
     def _first(self, phase: SuperResolutionPhase) -> SuperResolutionPhase:
+        fade = phase.fade
         if self.steps is not None:
             stages = len(phase.steps or phase.epochs)
-            return replace(phase, steps=(self.steps,) * stages, epochs=())
-        fade = phase.fade
+            quicker = max(fade.per_step, min(1.0, 2.0 / self.steps))
+            return replace(
+                phase,
+                steps=(self.steps,) * stages,
+                epochs=(),
+                fade=replace(fade, per_step=quicker, epochs=None),
+            )
         epochs = None if fade.epochs is None else fade.epochs * self.share
         return replace(
             phase,
