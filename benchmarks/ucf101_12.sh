@@ -15,7 +15,8 @@
 # Beyond the paper: bicubic_distilled, prog_dvsr_distilled, prog_dvsr_features, prog_dvsr_factored,
 # prog_dvsr_fast, prog_dvsr_narrow, prog_dvsr_slim, any_size, x3d, x3d_distilled, light, light_distilled.
 # And for what these are measured by: prog_dvsr_published, with as many channels as the paper's network;
-# prog_dvsr_long, with three times the iterations of super-resolution.
+# prog_dvsr_long, with three times the iterations of super-resolution; prog_dvsr_attention_long, with
+# three times those of joint training, at rates that fall.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 clips=$1 out=$2 side=$3 seed=${SEED:-0}
@@ -64,6 +65,8 @@ enlarger() {
     train "$recipe" "$run" "${low[@]}" "${scale[@]}" "${steps[@]}" "$@" "${named[@]}"
 }
 
+settled=(--set phase2.steps=240 --set phase2.optimizer.decay=late
+    --set phase2.classifier_optimizer.decay=late)
 half=(--set super_resolution.last_channels=8)
 wide=(--set super_resolution.channels=32 --set super_resolution.growth=32)
 twenty=(--set super_resolution.channels=20 --set super_resolution.growth=20)
@@ -95,6 +98,11 @@ for row in ${ROWS:-high bicubic end_to_end prog_dvsr prog_dvsr_attention}; do
         recipe=$published/prog_dvsr steps=("${longer[@]}" --set name=ucf12-sr-long)
         enlarger $published/sr_progressive sr_long
         more+=(--set name=ucf12-prog-dvsr-long)
+        ;;
+    prog_dvsr_attention_long)
+        recipe=$published/prog_dvsr_attention
+        enlarger $published/sr_progressive sr_progressive
+        more+=("${settled[@]}" --set name=ucf12-prog-dvsr-attention-long)
         ;;
     prog_dvsr_narrow)
         recipe=$published/prog_dvsr

@@ -40,8 +40,8 @@ OWN = (
     "x3d_28",
     "light_28",
 )
-"""Rows of this table alone; the others are those of `ucf101_12`, but for `prog_dvsr_long_14`,
-which has one of its recipes with other numbers of iterations."""
+"""Rows of this table alone; the others are those of `ucf101_12`, but for those with `_long`,
+which have its recipes with other numbers of iterations."""
 
 
 class TestThePlan:
@@ -49,6 +49,7 @@ class TestThePlan:
         theirs = {row.key: row for row in make_plan("ucf101_12").rows}
         mine = {row.key: row for row in make_plan(TABLE).rows}
         shared = ["high", *(f"{name}_{n}" for name in ("bicubic", "prog_dvsr") for n in (14, 28))]
+        shared.append("prog_dvsr_attention_14")
         for key in shared:
             assert mine[key].training(1) == theirs[key].training(1)
             assert mine[key].training(1).folder("d") == theirs[key].training(1).folder("d")
@@ -60,6 +61,9 @@ class TestThePlan:
             phase1 = row.before and row.before.phase1
             steps = 900 if row.key == "prog_dvsr_long_14" else 300
             assert phase1 is None or (sum(phase1.steps), phase1.batch) == (steps, (4,))
+            phase2 = row.recipe.phase2
+            steps = 240 if row.key == "prog_dvsr_attention_long_14" else 80
+            assert phase2 is None or (phase2.steps, phase2.batch) == (steps, 4)
 
     def test_a_row_and_its_distilled_form_differ_in_the_teacher_alone(self) -> None:
         rows = {row.key: row for row in make_plan(TABLE).rows}
