@@ -60,9 +60,9 @@ def test_a_manifest_above_the_folder_or_elsewhere(
     prepare_folder(root, out=tmp_path / "top" / "m.csv")
     (record,) = read_manifest(tmp_path / "top" / "m.csv").records
     assert (record.path, record.id) == ("data/run/a.mp4", "run/a")
-    assert "name that as root" not in capsys.readouterr().out
+    assert "--root" not in capsys.readouterr().out
     prepare_folder(root, out=tmp_path / "other" / "m.csv")
-    assert f"relative to {root}: name that as root" in capsys.readouterr().out
+    assert f"relative to {root}: name that with --root" in capsys.readouterr().out
     assert read_manifest(tmp_path / "other" / "m.csv", root=root).records[0].path == "run/a.mp4"
 
 

@@ -155,7 +155,7 @@ def done(
     plan: Plan, roots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, hurried: None
 ) -> Done:
     """The table, run for two steps a stage."""
-    data = open_sources(small_plan("table4", "i3d_112"), roots["table4"], None).data
+    data = open_sources(small_plan("table4", "i3d_112"), roots["table4"]).data
     out = tmp_path_factory.mktemp("beyond")
     return reproduce(plan, Order(data, out, cpu=True), lambda text: None)
 

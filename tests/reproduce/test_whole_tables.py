@@ -76,7 +76,7 @@ def test_every_row_is_run_and_scored(run: Run, table: str) -> None:
 def test_our_own_tables(roots: dict[str, Path], tmp_path: Path, table: str) -> None:
     rows = () if table == "ut_interaction" else ("high", "*_14")
     plan = make_plan(table, rows=rows, changes=OURS[table], budget=Budget(steps=2))
-    data = open_sources(small_plan("table4", "i3d_112"), roots["table4"], None).data
+    data = open_sources(small_plan("table4", "i3d_112"), roots["table4"]).data
     done = reproduce(plan, Order(data, tmp_path, cpu=True), lambda text: None)
     assert done.failures == ()
     assert len(done.outcome.rows) == len(plan.rows) == 6
@@ -229,7 +229,7 @@ def test_rows_that_were_run_before_stay_in_the_table(
 def test_a_run_that_was_begun_goes_on(roots: dict[str, Path], tmp_path: Path) -> None:
     plan = small_plan("table4", "i3d_112")
     given = order(roots, tmp_path, "table4")
-    place = Place(open_sources(plan, given.data, None), tmp_path / "runs", cpu=True)
+    place = Place(open_sources(plan, given.data), tmp_path / "runs", cpu=True)
     (run_of,) = plan.trainings()
     folder = place.folder(run_of)
     begun = TrainingOrder(data=place.sources.data, out=folder, until=1, cpu=True)

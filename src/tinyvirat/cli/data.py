@@ -54,4 +54,6 @@ def prepare_folder(
         f"ignored, as no video: {counted(found.ignored, 'file')}\n"
     )
     if not root.resolve().is_relative_to(target.resolve().parent):
-        sys.stdout.write(f"its paths are relative to {root}: name that as root to read it\n")
+        sys.stdout.write(
+            f"its paths are relative to {root}: name that with --root where it is read\n"
+        )

@@ -29,6 +29,7 @@ def evaluate(
     quality: bool = True,
     workers: int = 0,
     cache: Path | None = None,
+    root: Path | None = None,
     device: str = "auto",
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     json: bool = False,
@@ -54,6 +55,7 @@ def evaluate(
         quality: measure PSNR and SSIM too.
         workers: processes that decode.
         cache: folder of decoded frames; without it every clip is decoded.
+        root: the folder that the paths of DATA are relative to, where it is not the manifest's own.
         device: where to compute; auto takes a GPU where there is one.
         precision: number format; auto takes the fastest that is safe.
         json: print the scores as JSON instead of tables.
@@ -70,7 +72,7 @@ def evaluate(
 
     if tune:
         _refuse_tuning(split, input_size)
-    manifest = read_manifest(data)
+    manifest = read_manifest(data, root=root)
     process = this_process()  # before the model: it says which GPU is this one's
     if process.is_main_process and (note := manifest.quarantine_note(split)):
         say(note)

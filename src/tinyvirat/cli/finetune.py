@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.progress import say
 
 
@@ -18,6 +19,7 @@ def finetune(
     size: int | None = None,
     set: list[str] | None = None,
     cache: Path | None = None,
+    root: Path | None = None,
     cpu: bool = False,
 ) -> int:
     """Trains a model on classes of your own; run again, goes on where it was stopped.
@@ -36,17 +38,21 @@ def finetune(
         size: side in pixels of the network's input; default: the model's.
         set: values that win over those chosen here, such as phase3.freeze_generator=false.
         cache: folder of decoded frames.
+        root: the folder that a manifest's paths are relative to, where it is not its own.
         cpu: compute on the CPU even where there is a GPU.
     """
     from tinyvirat.training.finetune import recipe_for
     from tinyvirat.training.recipe import with_overrides
     from tinyvirat.training.run import Order, run
 
+    if root is not None and data.is_dir():
+        raise TinyviratError(f"{data}: is a folder; --root is for a manifest, leave it out")
     manifest = _manifest(data)
     recipe = recipe_for(model, out.name, epochs=epochs, batch=batch, lr=lr, size=size)
     recipe = with_overrides(recipe, tuple(set or ()))
     source = None if recipe.super_resolution is None else Path(recipe.weights or model)
-    run(recipe, Order(data=manifest, out=out, super_resolution=source, cache=cache, cpu=cpu))
+    order = Order(data=manifest, out=out, super_resolution=source, cache=cache, root=root, cpu=cpu)
+    run(recipe, order)
     say(f"done; use it with: tinyvirat recognize CLIP --model {out}")
     return 0
 

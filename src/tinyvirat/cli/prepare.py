@@ -257,7 +257,7 @@ def _finish(
     if not listing.root.resolve().is_relative_to(out.resolve().parent):
         print(
             f"its paths are relative to {listing.root}: move it there with its labels.txt, or name "
-            "that folder as root where it is read"
+            "that folder with --root where it is read"
         )
     return 0
 

@@ -11,6 +11,7 @@ from tinyvirat.common.progress import say
 if TYPE_CHECKING:
     from tinyvirat.reproduce.estimate import Estimate
     from tinyvirat.reproduce.plan import Plan
+    from tinyvirat.reproduce.run import Order
 
 
 def reproduce(
@@ -26,6 +27,8 @@ def reproduce(
     steps: int | None = None,
     set: list[str] | None = None,
     cache: Path | None = None,
+    root: Path | None = None,
+    sr_root: Path | None = None,
     dry_run: bool = False,
     gmac_per_second: float | None = None,
     cpu: bool = False,
@@ -54,6 +57,8 @@ def reproduce(
         set: values that win over the recipes', such as upkeep.workers=8; with a pattern of rows
             before it ('*_14:phase3.batch=12') for these rows.
         cache: folder of decoded frames.
+        root: the folder that a manifest's paths are relative to, where it is not its own.
+        sr_root: the same for SR_DATA.
         dry_run: only say what it takes, a line a row; needs no data, and counts the clips of DATA
             where that is a manifest.
         gmac_per_second: for --dry-run, the speed that times are worked out with; without it the
@@ -77,13 +82,15 @@ def reproduce(
         changes=set or (),
         budget=Budget(budget, steps),
     )
+    order = None
+    if data is not None:
+        order = Order(data, out, sr_data, root=root, sr_root=sr_root, cache=cache, cpu=cpu)
     if dry_run:
-        clips = _clips(plan, data, sr_data)
+        clips = _clips(plan, order)
         _say_estimate(_estimate(plan, clips, gmac_per_second, cpu), json)
         return 0
-    if data is None:
+    if order is None:
         raise TinyviratError("--data is needed: the data set's folder, or a manifest")
-    order = Order(data=data, out=out, sr_data=sr_data, cache=cache, cpu=cpu)
     done = run_plan(plan, order, _say)
     if json:
         print(to_json(done.outcome), end="")
@@ -93,16 +100,14 @@ def reproduce(
     return 1 if done.failures else 0
 
 
-def _clips(plan: Plan, data: Path | None, sr_data: Path | None) -> tuple[int, int]:
+def _clips(plan: Plan, order: Order | None) -> tuple[int, int]:
     """Training clips that have labels, and that give pairs: counted, or as published.
 
     How many clips give pairs to tiny ones is not published: as many are taken.
     """
-    from tinyvirat.reproduce.sources import open_sources
-
-    if data is None or data.is_dir():
+    if order is None or order.data.is_dir():
         return plan.text.train, plan.text.train
-    sources = open_sources(plan, data, sr_data)
+    sources = order.sources(plan)
     return sources.clips, sources.sr_clips
 
 

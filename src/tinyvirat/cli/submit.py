@@ -25,6 +25,7 @@ def submit(
     clips: int = 6097,
     workers: int = 0,
     cache: Path | None = None,
+    root: Path | None = None,
     device: str = "auto",
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
 ) -> int:
@@ -46,6 +47,7 @@ def submit(
         clips: number of the challenge's test clips.
         workers: processes that decode.
         cache: folder of decoded frames; without it every clip is decoded.
+        root: the folder that the paths of DATA are relative to, where it is not the manifest's own.
         device: where to compute; auto takes a GPU where there is one.
         precision: number format; auto takes the fastest that is safe.
     """
@@ -58,7 +60,7 @@ def submit(
         write_answer,
     )
 
-    manifest = read_manifest(data)
+    manifest = read_manifest(data, root=root)
     expected = _expected(manifest, clips)
     process = this_process()
     limits_K: tuple[float, ...] = ()

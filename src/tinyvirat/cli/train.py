@@ -22,6 +22,8 @@ def train(
     teacher: Path | None = None,
     set: list[str] | None = None,
     cache: Path | None = None,
+    root: Path | None = None,
+    sr_root: Path | None = None,
     until: int | None = None,
     cpu: bool = False,
 ) -> int:
@@ -39,6 +41,8 @@ def train(
         teacher: a finished run from which the classifier learns, for a recipe with phase3.distill.
         set: values that win over the recipe's, such as phase3.optimizer.lr=0.0001.
         cache: folder of decoded frames.
+        root: the folder that the paths of DATA are relative to, where it is not the manifest's own.
+        sr_root: the same for SR_DATA.
         until: leave off after so many iterations; the same command goes on from there.
         cpu: compute on the CPU even where there is a GPU.
     """
@@ -54,6 +58,8 @@ def train(
         super_resolution=sr_from,
         teacher=teacher,
         cache=cache,
+        root=root,
+        sr_root=sr_root,
         until=until,
         cpu=cpu,
     )

@@ -175,7 +175,8 @@ def read_manifest(
             if needed and not _is_file(file):
                 raise ManifestError(
                     f"the file {base / record.path} does not exist; "
-                    "put it there, take the row out, or name the folder it is in as root"
+                    "put it there, take the row out, or name the folder that paths are relative to "
+                    "as root (--root)"
                 )
         records.append(record)
         lines.append(f"{path}, line {line}")

@@ -49,6 +49,8 @@ class Sources:
         tested: clips of the test split.
         classes: how many.
         digest: checksum of it all.
+        root: the folder that the paths of `data` are relative to; None: the manifest's own.
+        sr_root: the same for `sr_data`.
     """
 
     data: Path
@@ -58,9 +60,18 @@ class Sources:
     tested: int
     classes: int
     digest: str
+    root: Path | None = None
+    sr_root: Path | None = None
 
 
-def open_sources(plan: Plan, data: Path, sr_data: Path | None) -> Sources:
+def open_sources(
+    plan: Plan,
+    data: Path,
+    sr_data: Path | None = None,
+    *,
+    root: Path | None = None,
+    sr_root: Path | None = None,
+) -> Sources:
     """Reads, or first makes, the manifests of a plan.
 
     Args:
@@ -68,6 +79,8 @@ def open_sources(plan: Plan, data: Path, sr_data: Path | None) -> Sources:
         data: a manifest, or the folder of the table's data set, in which the manifest is then
             written.
         sr_data: manifest of larger clips that give pairs.
+        root: the folder that the paths of `data`, a manifest, are relative to; None: its own.
+        sr_root: the same for `sr_data`.
 
     Raises:
         TinyviratError: a manifest or folder that cannot be used; tiny clips are to give pairs.
@@ -79,12 +92,16 @@ def open_sources(plan: Plan, data: Path, sr_data: Path | None) -> Sources:
             "give no high-resolution truth. Name a manifest of larger clips with --sr-data (of "
             "VIRAT: `tinyvirat data build-virat`), or choose other rows with --rows"
         )
+    if data.is_dir() and root is not None:
+        raise ReproduceError(f"{data}: is a folder; {root} as root is for a manifest, leave it out")
     path = _manifest(plan, data) if data.is_dir() else data
-    manifest = read_manifest(path)
-    large = manifest if sr_data is None else read_manifest(sr_data)
+    manifest = read_manifest(path, root=root)
+    large = manifest if sr_data is None else read_manifest(sr_data, root=sr_root)
     return Sources(
         data=path,
         sr_data=sr_data,
+        root=root,
+        sr_root=sr_root,
         clips=len(manifest.of("train")),
         sr_clips=len(large.of("train")),
         tested=len(manifest.of("test")),

@@ -124,6 +124,8 @@ def _train(training: Training, place: Place) -> None:
     order = Order(
         data=place.sources.data,
         sr_data=place.sources.sr_data,
+        root=place.sources.root,
+        sr_root=place.sources.sr_root,
         out=place.folder(training),
         super_resolution=None if after is None else place.folder(after),
         teacher=None if teacher is None else place.folder(teacher),
@@ -164,7 +166,7 @@ def _test(training: Training, variant: Variant, place: Place) -> None:
         device="cpu" if place.cpu else "auto",
         precision=upkeep.precision,
     )
-    manifest = read_manifest(place.sources.data)
+    manifest = read_manifest(place.sources.data, root=place.sources.root)
     frames = FrameCache(place.cache) if upkeep.cache else None
     predictions = predict(inference, manifest, "test", cache=frames, workers=upkeep.workers)
     found = None

@@ -195,7 +195,13 @@ class TrainingData:
 
 
 def open_data(
-    recipe: Recipe, data: Path, sr_data: Path | None = None, *, cache: Path | None = None
+    recipe: Recipe,
+    data: Path,
+    sr_data: Path | None = None,
+    *,
+    cache: Path | None = None,
+    root: Path | None = None,
+    sr_root: Path | None = None,
 ) -> TrainingData:
     """Reads the manifests of a run.
 
@@ -204,17 +210,19 @@ def open_data(
         data: manifest of the labelled clips.
         sr_data: manifest of the clips that give pairs; None means `data`.
         cache: folder of decoded frames; None means the package's.
+        root: the folder that the paths of `data` are relative to; None: the manifest's own.
+        sr_root: the same for `sr_data`.
 
     Raises:
         TinyviratError: a manifest is wrong, `data` has no labels or several a clip against the
             recipe, or its clips are tiny and no others are given to make pairs of.
     """
-    manifest = read_manifest(data)
+    manifest = read_manifest(data, root=root)
     if not manifest.labels:
         raise TinyviratError(f"{data}: no clip has a label; --data needs labelled clips")
     large = manifest
     if sr_data is not None and sr_data.resolve() != data.resolve():
-        large = read_manifest(sr_data)
+        large = read_manifest(sr_data, root=sr_root)
     elif recipe.clips.tiny and (recipe.phase1 or recipe.phase2):
         raise TinyviratError(
             f"the recipe {recipe.name!r} says that the clips of {data} are tiny: they give no "

@@ -69,6 +69,8 @@ class Order:
             can share one; its attention branch too, where both have one.
         teacher: a run or model from which the classifier learns, for a recipe that distils.
         cache: folder of decoded frames; None: the package's.
+        root: the folder that the paths of `data` are relative to; None: the manifest's own.
+        sr_root: the same for `sr_data`.
         until: leave off after so many iterations, to be resumed; None: go to the end.
         cpu: compute on the CPU even where there is a GPU.
     """
@@ -80,6 +82,8 @@ class Order:
     super_resolution: Path | None = None
     teacher: Path | None = None
     cache: Path | None = None
+    root: Path | None = None
+    sr_root: Path | None = None
     until: int | None = None
     cpu: bool = False
 
@@ -95,7 +99,14 @@ def run(recipe: Recipe, order: Order) -> bool:
         TinyviratError: manifests, weights or folder do not fit the recipe.
     """
     _check(recipe, order)
-    data = open_data(recipe, order.data, order.sr_data, cache=order.cache)
+    data = open_data(
+        recipe,
+        order.data,
+        order.sr_data,
+        cache=order.cache,
+        root=order.root,
+        sr_root=order.sr_root,
+    )
     parts = [identity_text(recipe), data.digest, *map(frozen_digest, _looked_at(recipe, order))]
     digest = hashlib.sha256("".join(parts).encode()).hexdigest()
     position_of(order.out, digest)
