@@ -264,7 +264,9 @@ def test_the_published_codes_family_has_a_page_of_its_own(
     assert done.page.name == "table4-as_published_code.md"
     assert done.failures == ()
     assert "the published code's values" in done.page.read_text(encoding="utf-8")
-    assert any("super-resolution-prog-dvsr-8" in text for text in said)  # another fade-in
+    # In so few iterations the families fade in alike, so that super-resolution is the other's.
+    assert len(said) == 3
+    assert said[0].startswith("[1 of 3] train i3d-prog-dvsr-attention-28-joint")
 
 
 def test_the_command(
