@@ -10,6 +10,7 @@ from tinyvirat.datasets.manifest import ClipRecord, write_manifest
 from tinyvirat.reproduce.changes import Budget
 from tinyvirat.reproduce.plan import Plan, make_plan
 from tinyvirat.reproduce.sources import Sources
+from tinyvirat.training.data import ClipFiles
 from tinyvirat.video import write_video
 
 from ..datasets.published.stand_ins import picture
@@ -124,6 +125,4 @@ def write_large(folder: Path, clips: int = 4, frames: int = 8, side: int = 40) -
 
 def sources_of(manifest: Path) -> Sources:
     """A manifest alone as what a plan is run on."""
-    return Sources(
-        data=manifest, sr_data=None, clips=8, sr_clips=8, tested=2, classes=3, digest="d"
-    )
+    return Sources(files=ClipFiles(manifest), clips=8, sr_clips=8, tested=2, classes=3, digest="d")

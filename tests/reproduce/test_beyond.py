@@ -19,6 +19,7 @@ from tinyvirat.reproduce.plan import Plan, make_plan
 from tinyvirat.reproduce.run import Done, Order, reproduce
 from tinyvirat.reproduce.sources import check_weights, open_sources
 from tinyvirat.reproduce.trainings import Training, trainings_of
+from tinyvirat.training.data import ClipFiles
 from tinyvirat.training.journal import read_metrics
 from tinyvirat.training.recipe import Distill
 from tinyvirat.video.sampling import AllWindows
@@ -155,9 +156,9 @@ def done(
     plan: Plan, roots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, hurried: None
 ) -> Done:
     """The table, run for two steps a stage."""
-    data = open_sources(small_plan("table4", "i3d_112"), roots["table4"]).data
+    files = open_sources(small_plan("table4", "i3d_112"), ClipFiles(roots["table4"])).files
     out = tmp_path_factory.mktemp("beyond")
-    return reproduce(plan, Order(data, out, cpu=True), lambda text: None)
+    return reproduce(plan, Order(files, out, cpu=True), lambda text: None)
 
 
 def test_every_recipe_runs(done: Done, plan: Plan) -> None:

@@ -13,6 +13,7 @@ from tinyvirat.reproduce.errors import ReproduceError
 from tinyvirat.reproduce.plan import make_plan
 from tinyvirat.reproduce.run import Order, reproduce
 from tinyvirat.reproduce.sources import WEIGHTS, check_weights, open_sources
+from tinyvirat.training.data import ClipFiles
 
 from .small import small_plan
 
@@ -27,47 +28,47 @@ MANIFESTS = {
 def test_a_data_sets_folder_becomes_a_manifest(roots: dict[str, Path], table: str) -> None:
     row = "i3d" if table == "table2" else "i3d_112"
     plan, root = small_plan(table, row), roots[table]
-    found = open_sources(plan, root)
-    assert found.data == root / MANIFESTS[table]
+    found = open_sources(plan, ClipFiles(root))
+    assert found.files.data == root / MANIFESTS[table]
     assert (found.clips, found.sr_clips) == (found.clips, found.clips)
     assert found.tested > 0 and found.clips > 0
-    written = found.data.stat().st_mtime_ns
-    assert open_sources(plan, root) == found  # the second time it is only read
-    assert found.data.stat().st_mtime_ns == written
-    assert open_sources(plan, found.data) == found
+    written = found.files.data.stat().st_mtime_ns
+    assert open_sources(plan, ClipFiles(root)) == found  # the second time it is only read
+    assert found.files.data.stat().st_mtime_ns == written
+    assert open_sources(plan, ClipFiles(found.files.data)) == found
 
 
 def test_a_manifest_may_lie_elsewhere_than_its_clips(
     roots: dict[str, Path], tmp_path: Path
 ) -> None:
     plan, root = small_plan("table4", "i3d_112"), roots["table4"]
-    there = open_sources(plan, root)
-    moved = shutil.copy(there.data, tmp_path / "moved.jsonl")
+    there = open_sources(plan, ClipFiles(root))
+    moved = shutil.copy(there.files.data, tmp_path / "moved.jsonl")
     with pytest.raises(TinyviratError, match=r"does not exist; .* as root \(--root\)"):
-        open_sources(plan, moved)
-    found = open_sources(plan, moved, root=root)
-    assert (found.data, found.root, found.clips) == (moved, root, there.clips)
+        open_sources(plan, ClipFiles(moved))
+    found = open_sources(plan, ClipFiles(moved, root=root))
+    assert (found.files.data, found.files.root, found.clips) == (moved, root, there.clips)
     assert found.digest == there.digest
     with pytest.raises(ReproduceError, match=r"is a folder; .* as root is for a manifest"):
-        open_sources(plan, root, root=root)
+        open_sources(plan, ClipFiles(root, root=root))
 
 
 def test_the_official_classes_are_the_networks(roots: dict[str, Path]) -> None:
-    assert open_sources(small_plan("table2", "i3d"), roots["table2"]).classes == 26
+    assert open_sources(small_plan("table2", "i3d"), ClipFiles(roots["table2"])).classes == 26
 
 
 def test_pairs_come_from_larger_clips(roots: dict[str, Path]) -> None:
     plan = small_plan("table2", "i3d_prog_dvsr")
-    found = open_sources(plan, roots["table2"], roots["large"])
-    assert (found.sr_data, found.sr_clips) == (roots["large"], 4)
-    alone = open_sources(small_plan("table2", "i3d"), roots["table2"])
+    found = open_sources(plan, ClipFiles(roots["table2"], roots["large"]))
+    assert (found.files.sr_data, found.sr_clips) == (roots["large"], 4)
+    alone = open_sources(small_plan("table2", "i3d"), ClipFiles(roots["table2"]))
     assert found.digest != alone.digest
 
 
 def test_tiny_clips_give_no_pairs(roots: dict[str, Path]) -> None:
     plan = small_plan("table2", "i3d", "i3d_prog_dvsr")
     with pytest.raises(ReproduceError, match=r"the rows i3d_prog_dvsr learn .*--sr-data") as told:
-        open_sources(plan, roots["table2"])
+        open_sources(plan, ClipFiles(roots["table2"]))
     assert "--rows" in str(told.value)
 
 
@@ -75,32 +76,32 @@ def test_other_data_and_other_quarantine_are_other_runs(
     roots: dict[str, Path], tmp_path: Path
 ) -> None:
     plan = small_plan("table4", "i3d_112")
-    first = open_sources(plan, roots["table4"])
-    beside = quarantine_file(first.data)
-    text = first.data.read_text(encoding="utf-8")
+    first = open_sources(plan, ClipFiles(roots["table4"]))
+    beside = quarantine_file(first.files.data)
+    text = first.files.data.read_text(encoding="utf-8")
     lines = text.splitlines()
     try:
-        first.data.write_text("\n".join(reversed(lines)) + "\n", encoding="utf-8")
-        assert open_sources(plan, first.data).digest != first.digest
-        first.data.write_text(text, encoding="utf-8")
-        assert open_sources(plan, first.data).digest == first.digest
+        first.files.data.write_text("\n".join(reversed(lines)) + "\n", encoding="utf-8")
+        assert open_sources(plan, ClipFiles(first.files.data)).digest != first.digest
+        first.files.data.write_text(text, encoding="utf-8")
+        assert open_sources(plan, ClipFiles(first.files.data)).digest == first.digest
         beside.write_text("", encoding="utf-8")
-        assert open_sources(plan, first.data).digest != first.digest
+        assert open_sources(plan, ClipFiles(first.files.data)).digest != first.digest
     finally:
-        first.data.write_text(text, encoding="utf-8")
+        first.files.data.write_text(text, encoding="utf-8")
         beside.unlink(missing_ok=True)
 
 
 def test_a_folder_for_a_table_of_manifests(tmp_path: Path) -> None:
     with pytest.raises(ReproduceError, match="is a folder; ut_interaction takes a manifest"):
-        open_sources(make_plan("ut_interaction", rows=["high"]), tmp_path)
+        open_sources(make_plan("ut_interaction", rows=["high"]), ClipFiles(tmp_path))
 
 
 def test_a_folder_that_is_not_the_data_set(tmp_path: Path) -> None:
     with pytest.raises(TinyviratError, match=str(tmp_path)):
-        open_sources(small_plan("table4", "i3d_112"), tmp_path)
+        open_sources(small_plan("table4", "i3d_112"), ClipFiles(tmp_path))
     with pytest.raises(TinyviratError, match=r"nowhere\.jsonl"):
-        open_sources(small_plan("table4", "i3d_112"), tmp_path / "nowhere.jsonl")
+        open_sources(small_plan("table4", "i3d_112"), ClipFiles(tmp_path / "nowhere.jsonl"))
 
 
 class TestWeights:
@@ -149,7 +150,7 @@ class TestWeights:
     ) -> None:
         plan = make_plan("table4", rows=["i3d_112"])
         with pytest.raises(ReproduceError, match="i3d-charades"):
-            reproduce(plan, Order(roots["table4"], tmp_path / "out"), lambda text: None)
+            reproduce(plan, Order(ClipFiles(roots["table4"]), tmp_path / "out"), lambda text: None)
         assert not (tmp_path / "out").exists()
 
 
@@ -159,5 +160,7 @@ def test_it_is_not_started_several_times(
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ReproduceError, match="without accelerate launch"):
         reproduce(
-            small_plan("table4", "i3d_112"), Order(roots["table4"], tmp_path), lambda text: None
+            small_plan("table4", "i3d_112"),
+            Order(ClipFiles(roots["table4"]), tmp_path),
+            lambda text: None,
         )

@@ -13,6 +13,7 @@ from tinyvirat.models.saved import load_model
 from tinyvirat.reproduce.plan import make_plan
 from tinyvirat.reproduce.trainings import UNUSED, Training, trainings_of
 from tinyvirat.reproduce.work import Place, Task, do
+from tinyvirat.training.data import ClipFiles
 from tinyvirat.training.run import Order, run
 
 from ..training.small import NETWORK, RECIPE, without, write_clips
@@ -133,7 +134,7 @@ def weights_of(folder: Path) -> dict[str, torch.Tensor]:
 
 def test_cut_or_whole_the_weights_are_the_same(tmp_path: Path, hurried: None) -> None:
     data = write_clips(tmp_path / "clips", splits={"train": 8, "test": 2})
-    run(RECIPE, Order(data=data, out=tmp_path / "whole", cpu=True))
+    run(RECIPE, Order(ClipFiles(data), out=tmp_path / "whole", cpu=True))
     place = Place(sources_of(data), tmp_path / "runs", cpu=True)
     last = trainings_of(RECIPE)
     for one in last.chain():

@@ -21,6 +21,7 @@ from tinyvirat.reproduce.plan import make_plan
 from tinyvirat.reproduce.run import Done, Order, reproduce
 from tinyvirat.reproduce.sources import open_sources
 from tinyvirat.reproduce.work import Place
+from tinyvirat.training.data import ClipFiles
 from tinyvirat.training.journal import read_metrics
 from tinyvirat.training.run import Order as TrainingOrder
 from tinyvirat.training.run import run as train
@@ -55,7 +56,7 @@ def run(roots: dict[str, Path], out: Path, hurried: None) -> Run:
 
 def order(roots: dict[str, Path], out: Path, table: str) -> Order:
     tiny = table in ("table2", "table5")
-    return Order(roots[table], out, sr_data=roots["large"] if tiny else None, cpu=True)
+    return Order(ClipFiles(roots[table], roots["large"] if tiny else None), out, cpu=True)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -76,8 +77,8 @@ def test_every_row_is_run_and_scored(run: Run, table: str) -> None:
 def test_our_own_tables(roots: dict[str, Path], tmp_path: Path, table: str) -> None:
     rows = () if table == "ut_interaction" else ("high", "*_14")
     plan = make_plan(table, rows=rows, changes=OURS[table], budget=Budget(steps=2))
-    data = open_sources(small_plan("table4", "i3d_112"), roots["table4"]).data
-    done = reproduce(plan, Order(data, tmp_path, cpu=True), lambda text: None)
+    files = open_sources(small_plan("table4", "i3d_112"), ClipFiles(roots["table4"])).files
+    done = reproduce(plan, Order(files, tmp_path, cpu=True), lambda text: None)
     assert done.failures == ()
     assert len(done.outcome.rows) == len(plan.rows) == 6
     rows_by_name = {row.row: row for row in done.outcome.rows}
@@ -229,10 +230,10 @@ def test_rows_that_were_run_before_stay_in_the_table(
 def test_a_run_that_was_begun_goes_on(roots: dict[str, Path], tmp_path: Path) -> None:
     plan = small_plan("table4", "i3d_112")
     given = order(roots, tmp_path, "table4")
-    place = Place(open_sources(plan, given.data), tmp_path / "runs", cpu=True)
+    place = Place(open_sources(plan, given.files), tmp_path / "runs", cpu=True)
     (run_of,) = plan.trainings()
     folder = place.folder(run_of)
-    begun = TrainingOrder(data=place.sources.data, out=folder, until=1, cpu=True)
+    begun = TrainingOrder(place.sources.files, out=folder, until=1, cpu=True)
     assert not train(run_of.recipe, begun)
     done = reproduce(plan, given, lambda text: None)
     assert done.failures == ()

@@ -15,7 +15,7 @@ from tinyvirat.common.errors import TinyviratError
 from tinyvirat.datasets.health.quarantine import Quarantined, write_quarantine
 from tinyvirat.datasets.loading import LoadingError
 from tinyvirat.datasets.manifest import read_manifest, write_manifest
-from tinyvirat.training.data import open_data
+from tinyvirat.training.data import ClipFiles, open_data
 from tinyvirat.training.run import Order, run
 
 from .processes import rows_of, together, train
@@ -54,7 +54,7 @@ def quarantine(manifest: Path, *ids: str) -> None:
 
 
 def order(manifest: Path, out: Path, until: int | None = None) -> Order:
-    return Order(data=manifest, out=out, cpu=True, until=until)
+    return Order(ClipFiles(manifest), out=out, cpu=True, until=until)
 
 
 def summary(out: Path) -> dict:
@@ -87,16 +87,16 @@ def test_it_is_the_run_of_a_manifest_without_them(
 
 
 def test_another_quarantine_is_other_data(copied: Path, tmp_path: Path, hurried: None) -> None:
-    before = open_data(PHASE3, copied).digest
+    before = open_data(PHASE3, ClipFiles(copied)).digest
     assert not run(PHASE3, order(copied, tmp_path / "run", until=1))
     quarantine(copied, "train3")
-    assert open_data(PHASE3, copied).digest != before
+    assert open_data(PHASE3, ClipFiles(copied)).digest != before
     with pytest.raises(TinyviratError, match="holds a run of another recipe or other data"):
         run(PHASE3, order(copied, tmp_path / "run"))
     quarantine(copied, "train3", "train5")
-    assert open_data(PHASE3, copied).clips["data"] == 6
+    assert open_data(PHASE3, ClipFiles(copied)).clips["data"] == 6
     (copied.parent / "quarantine.jsonl").unlink()
-    assert open_data(PHASE3, copied).digest == before
+    assert open_data(PHASE3, ClipFiles(copied)).digest == before
 
 
 def test_a_clip_that_fails_ends_a_run_by_default(

@@ -20,6 +20,7 @@ from tinyvirat.models.recognizer import RecognizerConfig
 from tinyvirat.models.saved import load_model
 from tinyvirat.models.x3d import X3DConfig
 from tinyvirat.training.checkpoint import FOLDER, find_checkpoint
+from tinyvirat.training.data import ClipFiles
 from tinyvirat.training.distillation import (
     Distiller,
     Teacher,
@@ -374,7 +375,7 @@ def test_each_term_brings_the_student_to_the_teacher(term: str) -> None:
 def teacher(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run on high resolution."""
     out = tmp_path_factory.mktemp("teacher")
-    assert run(TEACHER, Order(data=clips, out=out, cpu=True))
+    assert run(TEACHER, Order(ClipFiles(clips), out=out, cpu=True))
     return out
 
 
@@ -385,7 +386,9 @@ def weights(out: Path) -> dict[str, Tensor]:
 def test_left_off_and_continued_it_is_the_same_run(
     clips: Path, tmp_path: Path, teacher: Path, hurried: None
 ) -> None:
-    whole, parts = (Order(clips, tmp_path / n, teacher=teacher, cpu=True) for n in ("a", "b"))
+    whole, parts = (
+        Order(ClipFiles(clips), tmp_path / n, teacher=teacher, cpu=True) for n in ("a", "b")
+    )
     assert run(STUDENT, whole)
     assert not run(STUDENT, replace(parts, until=3))
     assert run(STUDENT, parts)
@@ -411,7 +414,7 @@ def test_two_processes_learn_as_one(clips: Path, tmp_path: Path, teacher: Path) 
     assert STUDENT.phase3 is not None
     slow = replace(STUDENT.phase3, steps=3, optimizer=Optimizer(lr=1e-4))
     recipe = replace(STUDENT, classifier=replace(STUDENT.classifier, dropout=0.0), phase3=slow)
-    order = Order(data=clips, out=tmp_path / "one", teacher=teacher, cpu=True)
+    order = Order(ClipFiles(clips), out=tmp_path / "one", teacher=teacher, cpu=True)
     assert exit_code(train, recipe, order) == 0
     together(train, recipe, replace(order, out=tmp_path / "two"))
     one, two = (rows_of(tmp_path / name) for name in ("one", "two"))
@@ -423,13 +426,13 @@ def test_two_processes_learn_as_one(clips: Path, tmp_path: Path, teacher: Path) 
 def test_a_moved_teacher_is_the_same_and_another_one_is_not(
     clips: Path, tmp_path: Path, teacher: Path, hurried: None
 ) -> None:
-    order = Order(clips, tmp_path / "run", teacher=teacher, cpu=True, until=1)
+    order = Order(ClipFiles(clips), tmp_path / "run", teacher=teacher, cpu=True, until=1)
     assert not run(STUDENT, order)
     assert not run(STUDENT, replace(order, teacher=teacher / "model"))
     position = find_checkpoint(order.out)
     assert position is not None and position.step == 2
     other = tmp_path / "other"
-    assert run(replace(TEACHER, seed=1), Order(clips, other, cpu=True))
+    assert run(replace(TEACHER, seed=1), Order(ClipFiles(clips), other, cpu=True))
     with pytest.raises(TinyviratError, match="holds a run of another recipe or other data"):
         run(STUDENT, replace(order, teacher=other))
 
@@ -447,11 +450,11 @@ def test_a_recipe_and_its_teacher_belong_together(
     clips: Path, tmp_path: Path, teacher: Path
 ) -> None:
     with pytest.raises(TinyviratError, match=r"'student' learns from a teacher .*--teacher"):
-        run(STUDENT, Order(clips, tmp_path, cpu=True))
+        run(STUDENT, Order(ClipFiles(clips), tmp_path, cpu=True))
     with pytest.raises(TinyviratError, match=r"learns from no teacher.*phase3\.distill\.logits=1"):
-        run(TEACHER, Order(clips, tmp_path, teacher=teacher, cpu=True))
+        run(TEACHER, Order(ClipFiles(clips), tmp_path, teacher=teacher, cpu=True))
     with pytest.raises(TinyviratError, match="nowhere: neither a folder"):
-        run(STUDENT, Order(clips, tmp_path, teacher=Path("nowhere"), cpu=True))
+        run(STUDENT, Order(ClipFiles(clips), tmp_path, teacher=Path("nowhere"), cpu=True))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -484,8 +487,8 @@ def test_a_frozen_model_has_nothing_to_learn(teacher: Path) -> None:
 def test_several_labels(tmp_path: Path, hurried: None) -> None:
     data = write_clips(tmp_path, splits={"train": 8})
     multi = replace(TEACHER, labels="multi")
-    assert run(multi, Order(data, tmp_path / "teacher", cpu=True))
+    assert run(multi, Order(ClipFiles(data), tmp_path / "teacher", cpu=True))
     student = replace(STUDENT, labels="multi", clips=CLIPS, classifier=TEACHER.classifier)
-    order = Order(data, tmp_path / "run", teacher=tmp_path / "teacher", cpu=True)
+    order = Order(ClipFiles(data), tmp_path / "run", teacher=tmp_path / "teacher", cpu=True)
     assert run(student, order)
     assert all(math.isfinite(row["distill_logits"]) for row in rows_of(order.out) if "loss" in row)

@@ -16,6 +16,7 @@ from tinyvirat.models.i3d import I3DConfig
 from tinyvirat.models.recognizer import Recognizer, RecognizerConfig
 from tinyvirat.models.resnet3d import ResNet3DConfig
 from tinyvirat.models.saved import load_model
+from tinyvirat.training.data import ClipFiles
 from tinyvirat.training.distillation import feature_loss, perceptual_loss
 from tinyvirat.training.fade import Fade
 from tinyvirat.training.inputs import Inputs
@@ -149,13 +150,13 @@ def test_left_off_and_continued_it_is_the_same_run(
     clips: Path, tmp_path: Path, hurried: None
 ) -> None:
     watching = tmp_path / "critic"
-    assert run(TEACHER, Order(data=clips, out=watching, cpu=True))
+    assert run(TEACHER, Order(ClipFiles(clips), out=watching, cpu=True))
     feature = FeatureLoss(str(watching), stages=(1,))
     first = SuperResolutionPhase(
         steps=(2, 3), batch=(2,), fade=Fade(per_step=0.5), feature_loss=feature
     )
     recipe = replace(without(RECIPE, 2, 3), phase1=first)
-    whole, parts = (Order(data=clips, out=tmp_path / name, cpu=True) for name in ("a", "b"))
+    whole, parts = (Order(ClipFiles(clips), out=tmp_path / name, cpu=True) for name in ("a", "b"))
     assert run(recipe, whole)
     assert not run(recipe, replace(parts, until=4))
     assert run(recipe, parts)
@@ -167,7 +168,7 @@ def test_left_off_and_continued_it_is_the_same_run(
     plain = replace(recipe, phase1=replace(first, feature_loss=None))
     assert "feature_loss" in recipe_text(recipe) and "feature_loss" not in recipe_text(plain)
     # The critic's weights are part of the run: another one under its name does not go on.
-    assert run(replace(TEACHER, seed=1), Order(data=clips, out=tmp_path / "other", cpu=True))
+    assert run(replace(TEACHER, seed=1), Order(ClipFiles(clips), out=tmp_path / "other", cpu=True))
     watching.rename(tmp_path / "before")
     (tmp_path / "other").rename(watching)
     with pytest.raises(TinyviratError, match="holds a run of another recipe or other data"):

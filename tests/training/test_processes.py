@@ -20,6 +20,7 @@ from tinyvirat.evaluation.evaluate import predict, quality
 from tinyvirat.evaluation.prediction_file import read_predictions, write_predictions
 from tinyvirat.recognition.load import load
 from tinyvirat.training.checkpoint import FOLDER
+from tinyvirat.training.data import ClipFiles
 from tinyvirat.training.recipe import ClassifierPhase, Optimizer, Recipe, Sampling
 from tinyvirat.training.run import Order, run
 
@@ -46,14 +47,14 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
 @pytest.fixture(scope="module")
 def alone(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("alone")
-    assert exit_code(train, WHOLE, Order(data=clips, out=out, cpu=True)) == 0
+    assert exit_code(train, WHOLE, Order(ClipFiles(clips), out=out, cpu=True)) == 0
     return out
 
 
 @pytest.fixture(scope="module")
 def both(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("both")
-    together(train, WHOLE, Order(data=clips, out=out, cpu=True))
+    together(train, WHOLE, Order(ClipFiles(clips), out=out, cpu=True))
     return out
 
 
@@ -72,7 +73,7 @@ def test_two_processes_mix_and_repeat_as_one(clips: Path, tmp_path: Path) -> Non
         without(WHOLE, 1, 2),
         phase3=ClassifierPhase(steps=2, batch=4, mixup=0.4, sampling=Sampling(repeat_factor=0.5)),
     )
-    order = Order(data=clips, out=tmp_path / "one", cpu=True)
+    order = Order(ClipFiles(clips), out=tmp_path / "one", cpu=True)
     assert exit_code(train, recipe, order) == 0
     together(train, recipe, replace(order, out=tmp_path / "two"))
     losses = [
@@ -89,7 +90,7 @@ def test_two_processes_give_the_gradients_of_one(clips: Path, tmp_path: Path, nu
     recipe = without(WHOLE, *({1, 2, 3} - {number}))
     if recipe.phase1:
         recipe = replace(recipe, phase1=replace(recipe.phase1, steps=(1,)))
-    order = Order(data=clips, out=tmp_path / "one", cpu=True, until=1)
+    order = Order(ClipFiles(clips), out=tmp_path / "one", cpu=True, until=1)
     assert exit_code(train, recipe, order) == 0
     together(train, recipe, replace(order, out=tmp_path / "two"))
     one, two = (
@@ -133,7 +134,7 @@ def kill_both_after(recipe: Recipe, order: Order, iterations: int) -> None:
 
 
 def test_two_processes_resume_to_the_same_bits(clips: Path, tmp_path: Path, both: Path) -> None:
-    order = Order(data=clips, out=tmp_path, cpu=True)
+    order = Order(ClipFiles(clips), out=tmp_path, cpu=True)
     with pytest.raises(AssertionError, match="-9, -9"):
         together(kill_both_after, WHOLE, order, 8)
     together(train, WHOLE, order)
@@ -154,7 +155,9 @@ def expect(recipe: Recipe, order: Order, message: str) -> None:
 
 def test_a_batch_that_cannot_be_shared_evenly_is_told(clips: Path, tmp_path: Path) -> None:
     odd = replace(without(RECIPE, 1, 2), phase3=replace(RECIPE.phase3, batch=3))  # type: ignore[type-var]
-    together(expect, odd, Order(data=clips, out=tmp_path, cpu=True), "shared evenly by 2 processes")
+    together(
+        expect, odd, Order(ClipFiles(clips), out=tmp_path, cpu=True), "shared evenly by 2 processes"
+    )
 
 
 def test_processes_with_folders_of_their_own_are_told(
@@ -162,7 +165,7 @@ def test_processes_with_folders_of_their_own_are_told(
 ) -> None:
     (tmp_path / "0").symlink_to(alone)
     (tmp_path / "1").mkdir()
-    order = Order(data=clips, out=tmp_path / "{rank}", cpu=True)
+    order = Order(ClipFiles(clips), out=tmp_path / "{rank}", cpu=True)
     together(expect, WHOLE, order, "not the same folder for all processes")
 
 

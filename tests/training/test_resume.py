@@ -26,6 +26,7 @@ from tinyvirat.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from tinyvirat.training.data import ClipFiles
 from tinyvirat.training.fade import Fade
 from tinyvirat.training.recipe import Optimizer, Sampling, SuperResolutionPhase
 from tinyvirat.training.run import Order, run
@@ -62,7 +63,7 @@ def uninterrupted(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def order(clips: Path, out: Path, **changes: Any) -> Order:
-    return replace(Order(data=clips, out=out, cpu=True), **changes)
+    return replace(Order(ClipFiles(clips), out=out, cpu=True), **changes)
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:

@@ -9,7 +9,7 @@ import pytest
 
 from tinyvirat.cli import main
 from tinyvirat.common.errors import TinyviratError
-from tinyvirat.training.data import open_data
+from tinyvirat.training.data import ClipFiles, open_data
 from tinyvirat.training.run import Order, run
 
 from .small import RECIPE, without
@@ -23,12 +23,17 @@ def moved(clips: Path, tmp_path: Path) -> Path:
 
 
 def test_it_is_the_same_data(clips: Path, moved: Path) -> None:
-    here = open_data(PHASE3, clips)
+    here = open_data(PHASE3, ClipFiles(clips))
     with pytest.raises(TinyviratError, match=r"does not exist; .* as root \(--root\)"):
-        open_data(PHASE3, moved)
-    assert open_data(PHASE3, moved, root=clips.parent).digest == here.digest
-    both = open_data(PHASE3, clips, moved, sr_root=clips.parent)
+        open_data(PHASE3, ClipFiles(moved))
+    assert open_data(PHASE3, ClipFiles(moved, root=clips.parent)).digest == here.digest
+    both = open_data(PHASE3, ClipFiles(clips, moved, sr_root=clips.parent))
     assert both.manifests["sr_data"].root == clips.parent
+
+
+def test_one_file_for_both_roles_is_read_once(clips: Path) -> None:
+    found = ClipFiles(clips, clips.parent / "." / clips.name).read()
+    assert found["data"] is found["sr_data"]
 
 
 @pytest.mark.usefixtures("hurried")
@@ -36,7 +41,7 @@ def test_it_is_trained_and_tested_on(
     clips: Path, moved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, root = tmp_path / "run", clips.parent
-    assert run(PHASE3, Order(data=moved, out=out, root=root, cpu=True))
+    assert run(PHASE3, Order(ClipFiles(moved, root=root), out=out, cpu=True))
     asked = ["evaluate", str(out), "--data", str(moved), "--device", "cpu", "--no-quality"]
     assert main(asked) == 1
     assert "--root" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import pytest
 from accelerate import Accelerator
 
 from tinyvirat.datasets.batching import BatchPlan
-from tinyvirat.training.data import open_data
+from tinyvirat.training.data import ClipFiles, open_data
 from tinyvirat.training.phases import Segment
 from tinyvirat.training.sampling import repeat_factors
 
@@ -57,7 +57,7 @@ def test_training_repeats_the_clips_of_rare_classes(
         segments=(Segment(steps=28, batch=2),),
         repeat_factor=threshold,
     )
-    data = open_data(RECIPE, clips)
+    data = open_data(RECIPE, ClipFiles(clips))
     accelerator = Accelerator(cpu=True)
     found = [batches["data"] for _, batches in data.batches(phase, 0, 28, accelerator)]
     assert int(sum(batch.targets_BK[:, 2].sum() for batch in found)) in red

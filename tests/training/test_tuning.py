@@ -25,7 +25,7 @@ from tinyvirat.training.classification_losses import (
     Focal,
     Loss,
 )
-from tinyvirat.training.data import open_data
+from tinyvirat.training.data import ClipFiles, open_data
 from tinyvirat.training.held_out import held_out_sources
 from tinyvirat.training.recipe import ClassifierPhase, JointPhase, Recipe, Sampling, Tuning
 from tinyvirat.training.run import Order, run
@@ -72,7 +72,7 @@ def without_val(with_val: Path) -> Path:
 
 
 def order(manifest: Path, out: Path) -> Order:
-    return Order(data=manifest, out=out, cpu=True)
+    return Order(ClipFiles(manifest), out=out, cpu=True)
 
 
 def spec_of(out: Path) -> ModelSpec:
@@ -115,8 +115,8 @@ def test_each_loss_trains_both_phases(few: Path, tmp_path: Path, loss: Loss) -> 
 def test_one_label_a_clip_takes_no_loss_of_single_classes(few: Path) -> None:
     recipe = replace(without(RECIPE, 1, 2), phase3=replace(RECIPE.phase3, loss=Focal()))
     with pytest.raises(TinyviratError, match="recipe 'small': phase3: the loss 'focal' judges"):
-        open_data(recipe, few)
-    open_data(replace(recipe, labels="multi"), few)
+        open_data(recipe, ClipFiles(few))
+    open_data(replace(recipe, labels="multi"), ClipFiles(few))
 
 
 def test_a_finished_model_is_tuned_on_the_val_split(tuned: Path) -> None:
@@ -189,7 +189,7 @@ def test_without_a_val_split_source_videos_are_held_out(
     without_val: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     recipe = replace(PLAIN, tuning=Tuning(hold_out=0.5))
-    data = open_data(recipe, without_val)
+    data = open_data(recipe, ClipFiles(without_val))
     held_out = {record.source for record in data.held_out("data")}
     assert held_out == data.sources
     assert len(held_out) == 27
@@ -200,7 +200,7 @@ def test_without_a_val_split_source_videos_are_held_out(
     assert {labels.count(name) for name in data.labels} == {9}
     assert data.manifests["data"] is data.manifests["sr_data"]
     for changed in (replace(recipe, seed=5), replace(recipe, phase3=ClassifierPhase(epochs=1))):
-        assert open_data(changed, without_val).sources == data.sources
+        assert open_data(changed, ClipFiles(without_val)).sources == data.sources
     run(recipe, order(without_val, tmp_path))
     assert "27 source videos of the training split with 27 clips" in capsys.readouterr().err
     about = json.loads((tmp_path / "environment.json").read_text())[-1]
@@ -220,25 +220,28 @@ def test_nothing_is_held_out_where_nothing_is_tuned(with_val: Path, without_val:
         (replace(half, tuning=Tuning(hold_out=0.3)), without_val),  # not 20 clips
         (half, with_val),
     ):
-        data = open_data(recipe, manifest)
+        data = open_data(recipe, ClipFiles(manifest))
         assert data.sources == frozenset() and data.held_out_note() == ""
         assert data.clips["data"] == (54 if manifest == without_val else 6)
-    assert open_data(half, without_val).held_out_note()
+    assert open_data(half, ClipFiles(without_val)).held_out_note()
 
 
 def test_super_resolution_alone_leaves_the_same_videos_out(without_val: Path) -> None:
     """A classifier that takes its network over is tuned on them."""
     whole = replace(RECIPE, labels="multi", tuning=Tuning(hold_out=0.5))
     alone = without(whole, 2, 3)
-    assert open_data(alone, without_val).sources == open_data(whole, without_val).sources
-    assert open_data(alone, without_val).sources
+    assert (
+        open_data(alone, ClipFiles(without_val)).sources
+        == open_data(whole, ClipFiles(without_val)).sources
+    )
+    assert open_data(alone, ClipFiles(without_val)).sources
 
 
 def test_both_roles_hold_out_the_same_videos(without_val: Path) -> None:
     large = without_val.with_name("large.jsonl")
     shutil.copy(without_val, large)
     recipe = replace(without(RECIPE, 1), labels="multi", tuning=Tuning(hold_out=0.5))
-    data = open_data(recipe, without_val, large)
+    data = open_data(recipe, ClipFiles(without_val, large))
     for role in data.manifests:
         assert {record.source for record in data.held_out(role)} == data.sources
 

@@ -41,6 +41,7 @@ def finetune(
         root: the folder that a manifest's paths are relative to, where it is not its own.
         cpu: compute on the CPU even where there is a GPU.
     """
+    from tinyvirat.training.data import ClipFiles
     from tinyvirat.training.finetune import recipe_for
     from tinyvirat.training.recipe import with_overrides
     from tinyvirat.training.run import Order, run
@@ -51,7 +52,8 @@ def finetune(
     recipe = recipe_for(model, out.name, epochs=epochs, batch=batch, lr=lr, size=size)
     recipe = with_overrides(recipe, tuple(set or ()))
     source = None if recipe.super_resolution is None else Path(recipe.weights or model)
-    order = Order(data=manifest, out=out, super_resolution=source, cache=cache, root=root, cpu=cpu)
+    files = ClipFiles(manifest, root=root)
+    order = Order(files, out, super_resolution=source, cache=cache, cpu=cpu)
     run(recipe, order)
     say(f"done; use it with: tinyvirat recognize CLIP --model {out}")
     return 0

@@ -11,7 +11,7 @@ from tinyvirat.common.progress import say
 if TYPE_CHECKING:
     from tinyvirat.reproduce.estimate import Estimate
     from tinyvirat.reproduce.plan import Plan
-    from tinyvirat.reproduce.run import Order
+    from tinyvirat.training.data import ClipFiles
 
 
 def reproduce(
@@ -73,6 +73,7 @@ def reproduce(
     from tinyvirat.reproduce.plan import make_plan
     from tinyvirat.reproduce.run import Order
     from tinyvirat.reproduce.run import reproduce as run_plan
+    from tinyvirat.training.data import ClipFiles
 
     plan = make_plan(
         table,
@@ -82,16 +83,14 @@ def reproduce(
         changes=set or (),
         budget=Budget(budget, steps),
     )
-    order = None
-    if data is not None:
-        order = Order(data, out, sr_data, root=root, sr_root=sr_root, cache=cache, cpu=cpu)
+    files = None if data is None else ClipFiles(data, sr_data, root=root, sr_root=sr_root)
     if dry_run:
-        clips = _clips(plan, order)
+        clips = _clips(plan, files)
         _say_estimate(_estimate(plan, clips, gmac_per_second, cpu), json)
         return 0
-    if order is None:
+    if files is None:
         raise TinyviratError("--data is needed: the data set's folder, or a manifest")
-    done = run_plan(plan, order, _say)
+    done = run_plan(plan, Order(files, out, cache=cache, cpu=cpu), _say)
     if json:
         print(to_json(done.outcome), end="")
     else:
@@ -100,14 +99,16 @@ def reproduce(
     return 1 if done.failures else 0
 
 
-def _clips(plan: Plan, order: Order | None) -> tuple[int, int]:
+def _clips(plan: Plan, files: ClipFiles | None) -> tuple[int, int]:
     """Training clips that have labels, and that give pairs: counted, or as published.
 
     How many clips give pairs to tiny ones is not published: as many are taken.
     """
-    if order is None or order.data.is_dir():
+    from tinyvirat.reproduce.sources import open_sources
+
+    if files is None or files.data.is_dir():
         return plan.text.train, plan.text.train
-    sources = order.sources(plan)
+    sources = open_sources(plan, files)
     return sources.clips, sources.sr_clips
 
 

@@ -47,19 +47,17 @@ def train(
         cpu: compute on the CPU even where there is a GPU.
     """
     from tinyvirat.reproduce.named import named_recipe
+    from tinyvirat.training.data import ClipFiles
     from tinyvirat.training.run import Order, run
 
     loaded = named_recipe(recipe, tuple(set or ()))
     order = Order(
-        data=data,
+        files=ClipFiles(data, sr_data, root=root, sr_root=sr_root),
         out=out,
-        sr_data=sr_data,
         phases=tuple(phase or ()),
         super_resolution=sr_from,
         teacher=teacher,
         cache=cache,
-        root=root,
-        sr_root=sr_root,
         until=until,
         cpu=cpu,
     )

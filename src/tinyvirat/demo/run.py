@@ -34,6 +34,7 @@ from tinyvirat.evaluation.tables import as_markdown
 from tinyvirat.models.inference import Inference
 from tinyvirat.recognition.load import ActionRecognizer, load
 from tinyvirat.recognition.render import render
+from tinyvirat.training.data import ClipFiles
 from tinyvirat.training.recipe import Recipe
 from tinyvirat.training.run import Order
 from tinyvirat.training.run import run as train
@@ -134,14 +135,8 @@ def _train(demo: Demo, name: str, recipe: Recipe) -> None:
     if _run_facts(folder).get("complete"):
         return
     demo.say(f"training {name}: {iterations(recipe)} iterations")
-    order = Order(
-        data=demo.out / CLIPS,
-        out=folder,
-        sr_data=demo.out / LARGE,
-        cache=demo.out / CACHE,
-        cpu=demo.cpu,
-    )
-    train(recipe, order)
+    files = ClipFiles(demo.out / CLIPS, demo.out / LARGE)
+    train(recipe, Order(files, folder, cache=demo.out / CACHE, cpu=demo.cpu))
 
 
 def _run_facts(folder: Path) -> dict[str, Any]:

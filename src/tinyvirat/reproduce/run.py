@@ -15,8 +15,9 @@ from tinyvirat.reproduce.outcome import Outcome, collect
 from tinyvirat.reproduce.page import page
 from tinyvirat.reproduce.plan import Plan, Row, make_plan
 from tinyvirat.reproduce.pool import Failure, Say, carry_out, gpus
-from tinyvirat.reproduce.sources import Sources, check_weights, open_sources
+from tinyvirat.reproduce.sources import check_weights, open_sources
 from tinyvirat.reproduce.work import Place, Task, is_done
+from tinyvirat.training.data import ClipFiles
 
 RUNS = "runs"
 
@@ -26,26 +27,16 @@ class Order:
     """What is asked for beside the plan.
 
     Attributes:
-        data: manifest of the labelled clips, or the data set's folder.
+        files: where the clips are; `data` may be the data set's folder.
         out: the folder of runs and tables; tables share the runs in it.
-        sr_data: manifest of larger clips that give pairs.
-        root: the folder that a manifest's paths are relative to; None: its own.
-        sr_root: the same for `sr_data`.
         cache: folder of decoded frames; None: the package's.
         cpu: compute on the CPU even where there is a GPU.
     """
 
-    data: Path
+    files: ClipFiles
     out: Path
-    sr_data: Path | None = None
-    root: Path | None = None
-    sr_root: Path | None = None
     cache: Path | None = None
     cpu: bool = False
-
-    def sources(self, plan: Plan) -> Sources:
-        """The clips of a plan; see `open_sources`."""
-        return open_sources(plan, self.data, self.sr_data, root=self.root, sr_root=self.sr_root)
 
 
 @dataclass(frozen=True)
@@ -84,7 +75,7 @@ def reproduce(plan: Plan, order: Order, say: Say) -> Done:
             "start it once, without accelerate launch: it takes one process for each GPU itself"
         )
     check_weights(plan)
-    sources = order.sources(plan)
+    sources = open_sources(plan, order.files)
     place = Place(sources, order.out / RUNS, order.cache, order.cpu)
     failures = carry_out(tasks_of(plan), place, say, devices=gpus(order.cpu))
     shown = with_earlier(plan, place)

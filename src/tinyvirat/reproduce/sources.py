@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinyvirat.common.files import sha256_of
 from tinyvirat.datasets.health.quarantine import quarantine_file
-from tinyvirat.datasets.manifest import Manifest, read_manifest
+from tinyvirat.datasets.manifest import Manifest
 from tinyvirat.datasets.published import (
     Listing,
     list_hmdb51,
@@ -21,6 +21,7 @@ from tinyvirat.models.saved import ModelError, model_folder
 from tinyvirat.reproduce.errors import ReproduceError
 from tinyvirat.reproduce.named import Dataset
 from tinyvirat.reproduce.plan import Plan
+from tinyvirat.training.data import ClipFiles
 
 MANIFESTS = {
     "tinyvirat": "tinyvirat.jsonl",
@@ -42,71 +43,55 @@ class Sources:
     """The clips of a plan.
 
     Attributes:
-        data: manifest of the labelled clips.
-        sr_data: manifest of the clips that give pairs; None: `data`.
-        clips: training clips of `data`.
+        files: their manifests.
+        clips: training clips that have labels.
         sr_clips: training clips that give pairs.
         tested: clips of the test split.
         classes: how many.
         digest: checksum of it all.
-        root: the folder that the paths of `data` are relative to; None: the manifest's own.
-        sr_root: the same for `sr_data`.
     """
 
-    data: Path
-    sr_data: Path | None
+    files: ClipFiles
     clips: int
     sr_clips: int
     tested: int
     classes: int
     digest: str
-    root: Path | None = None
-    sr_root: Path | None = None
 
 
-def open_sources(
-    plan: Plan,
-    data: Path,
-    sr_data: Path | None = None,
-    *,
-    root: Path | None = None,
-    sr_root: Path | None = None,
-) -> Sources:
+def open_sources(plan: Plan, files: ClipFiles) -> Sources:
     """Reads, or first makes, the manifests of a plan.
 
     Args:
         plan: the plan.
-        data: a manifest, or the folder of the table's data set, in which the manifest is then
-            written.
-        sr_data: manifest of larger clips that give pairs.
-        root: the folder that the paths of `data`, a manifest, are relative to; None: its own.
-        sr_root: the same for `sr_data`.
+        files: where the clips are; `data` may be the folder of the table's data set, in which the
+            manifest is then written.
 
     Raises:
         TinyviratError: a manifest or folder that cannot be used; tiny clips are to give pairs.
     """
     tiny = [row.key for row in plan.rows if row.recipe.clips.tiny and row.recipe.super_resolution]
-    if tiny and sr_data is None:
+    if tiny and files.sr_data is None:
         raise ReproduceError(
             f"the rows {', '.join(tiny)} learn super-resolution, and their clips are tiny: they "
             "give no high-resolution truth. Name a manifest of larger clips with --sr-data (of "
             "VIRAT: `tinyvirat data build-virat`), or choose other rows with --rows"
         )
-    if data.is_dir() and root is not None:
-        raise ReproduceError(f"{data}: is a folder; {root} as root is for a manifest, leave it out")
-    path = _manifest(plan, data) if data.is_dir() else data
-    manifest = read_manifest(path, root=root)
-    large = manifest if sr_data is None else read_manifest(sr_data, root=sr_root)
+    if files.data.is_dir():
+        if files.root is not None:
+            raise ReproduceError(
+                f"{files.data}: is a folder; {files.root} as root is for a manifest, leave it out"
+            )
+        files = replace(files, data=_manifest(plan, files.data))
+    found = files.read()
+    manifest, large = found["data"], found["sr_data"]
     return Sources(
-        data=path,
-        sr_data=sr_data,
-        root=root,
-        sr_root=sr_root,
+        files=files,
         clips=len(manifest.of("train")),
         sr_clips=len(large.of("train")),
         tested=len(manifest.of("test")),
         classes=len(manifest.labels),
-        digest=_digest([manifest] if sr_data is None else [manifest, large]),
+        digest=_digest([manifest] if large is manifest else [manifest, large]),
     )
 
 

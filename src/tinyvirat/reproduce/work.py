@@ -15,7 +15,6 @@ from torch import Tensor
 from tinyvirat.common.files import write_text
 from tinyvirat.common.plain import to_plain
 from tinyvirat.datasets.cache import FrameCache
-from tinyvirat.datasets.manifest import read_manifest
 from tinyvirat.evaluation.evaluate import predict, quality
 from tinyvirat.evaluation.report import report_on, write_report
 from tinyvirat.evaluation.run_results import FACTS, SUMMARY
@@ -122,10 +121,7 @@ def summary_of(folder: Path) -> dict[str, Any]:
 def _train(training: Training, place: Place) -> None:
     after, teacher = training.after, training.teacher
     order = Order(
-        data=place.sources.data,
-        sr_data=place.sources.sr_data,
-        root=place.sources.root,
-        sr_root=place.sources.sr_root,
+        files=place.sources.files,
         out=place.folder(training),
         super_resolution=None if after is None else place.folder(after),
         teacher=None if teacher is None else place.folder(teacher),
@@ -166,7 +162,7 @@ def _test(training: Training, variant: Variant, place: Place) -> None:
         device="cpu" if place.cpu else "auto",
         precision=upkeep.precision,
     )
-    manifest = read_manifest(place.sources.data, root=place.sources.root)
+    manifest = place.sources.files.labelled()
     frames = FrameCache(place.cache) if upkeep.cache else None
     predictions = predict(inference, manifest, "test", cache=frames, workers=upkeep.workers)
     found = None

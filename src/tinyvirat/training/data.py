@@ -41,6 +41,35 @@ EPOCHS_APART = 1_000_000
 
 
 @dataclass(frozen=True)
+class ClipFiles:
+    """Where the clips of either role are.
+
+    Attributes:
+        data: manifest of the labelled clips.
+        sr_data: manifest of the clips that give pairs; None: `data`.
+        root: the folder that the paths of `data` are relative to; None: the manifest's own.
+        sr_root: the same for `sr_data`.
+    """
+
+    data: Path
+    sr_data: Path | None = None
+    root: Path | None = None
+    sr_root: Path | None = None
+
+    def labelled(self) -> Manifest:
+        """Reads `data`; see `read_manifest`."""
+        return read_manifest(self.data, root=self.root)
+
+    def read(self) -> dict[Role, Manifest]:
+        """Reads the manifests by role, one object for both where they are one file; see
+        `read_manifest`."""
+        labelled = self.labelled()
+        if self.sr_data is None or self.sr_data.resolve() == self.data.resolve():
+            return {"data": labelled, "sr_data": labelled}
+        return {"data": labelled, "sr_data": read_manifest(self.sr_data, root=self.sr_root)}
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """Clips by role.
 
@@ -194,39 +223,26 @@ class TrainingData:
             epoch, start = epoch + 1, 0
 
 
-def open_data(
-    recipe: Recipe,
-    data: Path,
-    sr_data: Path | None = None,
-    *,
-    cache: Path | None = None,
-    root: Path | None = None,
-    sr_root: Path | None = None,
-) -> TrainingData:
+def open_data(recipe: Recipe, files: ClipFiles, *, cache: Path | None = None) -> TrainingData:
     """Reads the manifests of a run.
 
     Args:
         recipe: the recipe.
-        data: manifest of the labelled clips.
-        sr_data: manifest of the clips that give pairs; None means `data`.
+        files: where the clips are.
         cache: folder of decoded frames; None means the package's.
-        root: the folder that the paths of `data` are relative to; None: the manifest's own.
-        sr_root: the same for `sr_data`.
 
     Raises:
         TinyviratError: a manifest is wrong, `data` has no labels or several a clip against the
             recipe, or its clips are tiny and no others are given to make pairs of.
     """
-    manifest = read_manifest(data, root=root)
+    found = files.read()
+    manifest, large = found["data"], found["sr_data"]
     if not manifest.labels:
-        raise TinyviratError(f"{data}: no clip has a label; --data needs labelled clips")
-    large = manifest
-    if sr_data is not None and sr_data.resolve() != data.resolve():
-        large = read_manifest(sr_data, root=sr_root)
-    elif recipe.clips.tiny and (recipe.phase1 or recipe.phase2):
+        raise TinyviratError(f"{files.data}: no clip has a label; --data needs labelled clips")
+    if large is manifest and recipe.clips.tiny and (recipe.phase1 or recipe.phase2):
         raise TinyviratError(
-            f"the recipe {recipe.name!r} says that the clips of {data} are tiny: they give no "
-            "high-resolution truth; name larger ones with --sr-data"
+            f"the recipe {recipe.name!r} says that the clips of {files.data} are tiny: they give "
+            "no high-resolution truth; name larger ones with --sr-data"
         )
     kind: Labels
     if recipe.labels == "auto":
@@ -241,7 +257,7 @@ def open_data(
         if large.labels != manifest.labels:
             raise TinyviratError(
                 f"{large.path}: phase2 takes labels from it (att_from: sr_data), and it has not "
-                f"the classes of {data}: {', '.join(manifest.labels)}"
+                f"the classes of {files.data}: {', '.join(manifest.labels)}"
             )
         _check_labels(large, kind)
     sources = _to_hold_out(recipe, manifest, kind)

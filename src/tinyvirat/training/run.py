@@ -30,7 +30,7 @@ from tinyvirat.models.resnet3d import ResNet3DConfig
 from tinyvirat.models.saved import Model, ModelSpec, load_model, model_folder, save_model
 from tinyvirat.models.zoo import cost_of
 from tinyvirat.training.checkpoint import find_checkpoint, load_module
-from tinyvirat.training.data import TrainingData, open_data
+from tinyvirat.training.data import ClipFiles, TrainingData, open_data
 from tinyvirat.training.distillation import frozen_digest, frozen_model, load_teacher
 from tinyvirat.training.guard import guard_short_convolutions
 from tinyvirat.training.journal import (
@@ -61,29 +61,23 @@ class Order:
     """What a run is asked to do beside its recipe.
 
     Attributes:
-        data: manifest of the labelled clips.
+        files: where the clips are.
         out: the run folder.
-        sr_data: manifest of the clips that give pairs; None: `data`.
         phases: numbers of the phases to carry out; empty means all of the recipe's.
         super_resolution: a run or model whose super-resolution network is taken over, so that runs
             can share one; its attention branch too, where both have one.
         teacher: a run or model from which the classifier learns, for a recipe that distils.
         cache: folder of decoded frames; None: the package's.
-        root: the folder that the paths of `data` are relative to; None: the manifest's own.
-        sr_root: the same for `sr_data`.
         until: leave off after so many iterations, to be resumed; None: go to the end.
         cpu: compute on the CPU even where there is a GPU.
     """
 
-    data: Path
+    files: ClipFiles
     out: Path
-    sr_data: Path | None = None
     phases: tuple[int, ...] = ()
     super_resolution: Path | None = None
     teacher: Path | None = None
     cache: Path | None = None
-    root: Path | None = None
-    sr_root: Path | None = None
     until: int | None = None
     cpu: bool = False
 
@@ -99,14 +93,7 @@ def run(recipe: Recipe, order: Order) -> bool:
         TinyviratError: manifests, weights or folder do not fit the recipe.
     """
     _check(recipe, order)
-    data = open_data(
-        recipe,
-        order.data,
-        order.sr_data,
-        cache=order.cache,
-        root=order.root,
-        sr_root=order.sr_root,
-    )
+    data = open_data(recipe, order.files, cache=order.cache)
     parts = [identity_text(recipe), data.digest, *map(frozen_digest, _looked_at(recipe, order))]
     digest = hashlib.sha256("".join(parts).encode()).hexdigest()
     position_of(order.out, digest)
