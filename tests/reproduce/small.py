@@ -60,8 +60,10 @@ OURS = {
         "*slim*:super_resolution.last_channels=2",
         "*narrow*:super_resolution.last_channels=2",
         "*published*:super_resolution.growth=3",
+        "*fast*:super_resolution.growth=5",
         # The any-size network has its sizes.
-        "any_size*:clips.size=28",
+        "any_size_14:clips.size=14",
+        "any_size_28:clips.size=28",
         "any_size*:clips.full=112",
         "any_size*:clips.short_side=112",
     ),
