@@ -16,7 +16,7 @@
 # prog_dvsr_fast, prog_dvsr_narrow, prog_dvsr_slim, any_size, x3d, x3d_distilled, light, light_distilled.
 # And for what these are measured by: prog_dvsr_published, with as many channels as the paper's network;
 # prog_dvsr_long, with three times the iterations of super-resolution; prog_dvsr_attention_long, with
-# three times those of joint training, at rates that fall.
+# three times those of joint training, at rates that fall; fresh, I3D from nothing, as X3D is.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 clips=$1 out=$2 side=$3 seed=${SEED:-0}
@@ -67,6 +67,8 @@ enlarger() {
 
 settled=(--set phase2.steps=240 --set phase2.optimizer.decay=late
     --set phase2.classifier_optimizer.decay=late)
+nothing=(--set weights=null --set phase3.optimizer.lr=0.001 --set phase3.head_lr=1
+    --set phase3.freeze_norm=false)
 half=(--set super_resolution.last_channels=8)
 wide=(--set super_resolution.channels=32 --set super_resolution.growth=32)
 twenty=(--set super_resolution.channels=20 --set super_resolution.growth=20)
@@ -81,6 +83,10 @@ for row in ${ROWS:-high bicubic end_to_end prog_dvsr prog_dvsr_attention}; do
         continue
         ;;
     bicubic) recipe=$published/$row ;;
+    fresh)
+        recipe=$published/bicubic
+        more+=("${nothing[@]}" --set name=ucf12-fresh)
+        ;;
     bicubic_distilled | x3d | x3d_distilled | light | light_distilled) ;;
     end_to_end)
         recipe=$published/$row steps=()

@@ -38,6 +38,7 @@ OWN = (
     "*fast_14",
     "*narrow_14",
     "any_size_28",
+    "fresh_14",
     "x3d_28",
     "light_28",
 )
@@ -81,6 +82,11 @@ class TestThePlan:
             assert run.teacher == rows["high"].training(2)
             assert run.after == plain.training(2).after
             assert run.folder("d") != plain.training(2).folder("d")
+
+    def test_networks_that_start_from_nothing_differ_in_the_network_alone(self) -> None:
+        rows = {row.key: row.recipe for row in make_plan(TABLE).rows}
+        fresh, x3d = rows["fresh_14"], rows["x3d_14"]
+        assert replace(fresh, name=x3d.name, classifier=x3d.classifier) == x3d
 
     def test_networks_with_and_without_a_loss_on_features_have_names_of_their_own(self) -> None:
         rows = {row.key: row for row in make_plan(TABLE).rows}
@@ -163,7 +169,7 @@ def done(
 
 def test_every_recipe_runs(done: Done, plan: Plan) -> None:
     assert done.failures == ()
-    assert len(done.outcome.rows) == len(plan.rows) == 14
+    assert len(done.outcome.rows) == len(plan.rows) == 15
     for row in done.outcome.rows:
         assert row.why_not == "" and row.score is not None
         assert dict(row.steps)["3-classifier"] == 2
