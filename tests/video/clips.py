@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -161,3 +162,46 @@ def speak(path: Path, *, cover: bool = False) -> Path:
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+ODD_TIMES = np.cumsum(np.random.default_rng(7).integers(1, 90, 60)).tolist()
+
+# name: (suffix, how it is encoded)
+KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "b-frames": (".mp4", {}),
+    "variable-rate": (".mp4", {"pts": ODD_TIMES, "time_base": Fraction(1, 1000)}),
+    "variable-rate-mkv": (".mkv", {"pts": ODD_TIMES, "time_base": Fraction(1, 1000)}),
+    "open-gop": (".mp4", {"options": {"g": "12", "bf": "3", "x264-params": "open-gop=1"}}),
+    "intra-refresh": (".mp4", {"options": {"g": "12", "x264-params": "intra-refresh=1"}}),
+    "matroska-without-a-count": (".mkv", {}),
+    "transport-stream": (".ts", {}),
+    "raw-h264": (".h264", {}),
+    "avi-mpeg4": (".avi", {"codec": "mpeg4", "options": {"g": "12", "q": "2"}}),
+    "avi-mpeg4-b-frames": (".avi", {"codec": "mpeg4", "options": {"g": "12", "bf": "2"}}),
+    "avi-h264-b-frames": (".avi", {}),
+    "avi-mjpeg-full-range": (".avi", {"codec": "mjpeg", "pixels": "yuvj420p", "options": {}}),
+    "mpeg2": (".mpg", {"codec": "mpeg2video", "options": {"g": "12", "bf": "2", "q": "2"}}),
+    "vp8-hidden-frames": (
+        ".webm",
+        {"codec": "libvpx", "options": {"auto-alt-ref": "1", "lag-in-frames": "10", "b:v": "1M"}},
+    ),
+    "grey": (".mp4", {"pixels": "gray"}),
+    "grey-one-plane": (".mkv", {"codec": "ffv1", "pixels": "gray", "options": {}}),
+    "grey-16-bit": (".mkv", {"codec": "ffv1", "pixels": "gray16le", "options": {}}),
+    "ten-bit": (".mp4", {"pixels": "yuv420p10le"}),
+    "odd-sides": (".mp4", {"pixels": "yuv444p", "height": 47, "width": 81}),
+    "odd-sides-half-colour": (
+        ".mkv",
+        {"codec": "ffv1", "options": {}, "height": 47, "width": 81},
+    ),
+    "tiny": (".mp4", {"height": 10, "width": 10}),
+    "one-frame": (".mp4", {"frames": 1}),
+    "one-frame-avi": (".avi", {"frames": 1, "codec": "mpeg4", "options": {}}),
+}
+
+
+def made(folder: Path, name: str) -> Path:
+    """The file of that kind, encoded the first time that it is asked for."""
+    suffix, changes = KINDS[name]
+    path = folder / f"{name}{suffix}"
+    return path if path.exists() else encode(path, **changes)

@@ -45,11 +45,6 @@ JUMPABLE: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("long")
-
-
 def made(folder: Path, name: str) -> Path:
     suffix, changes = JUMPABLE[name]
     path = folder / f"{name}{suffix}"
