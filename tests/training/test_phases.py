@@ -22,6 +22,7 @@ from tinyvirat.training.classification_losses import (
 )
 from tinyvirat.training.fade import Fade
 from tinyvirat.training.inputs import Inputs, LabelledBatch
+from tinyvirat.training.loop import _pieces
 from tinyvirat.training.mixup import mixed
 from tinyvirat.training.objectives import classification_loss, reconstruction_loss
 from tinyvirat.training.phases import (
@@ -415,10 +416,29 @@ def test_mixup_lays_enlarged_clips_and_labels_over_each_other() -> None:
     assert 0 < targets[0, 1] < 1
 
 
+@pytest.mark.parametrize(("clips", "count"), [(8, 4), (8, 3), (8, 8), (7, 3), (7, 7), (1, 2)])
+def test_no_cut_into_pieces_parts_a_pair(clips: int, count: int) -> None:
+    """Mixed in pieces, clips and labels are what they are mixed as a whole."""
+    assert (phase3(mixup=0.4).together, phase3().together) == (2, 1)
+    x_B1111, targets_BK = torch.arange(float(clips)).view(-1, 1, 1, 1, 1), torch.eye(clips)
+    whole = LabelledBatch(list(x_B1111), targets_BK, tuple(range(clips)))
+    pieces = list(_pieces({"data": whole}, count, 2))
+    assert len(pieces) == max(1, min(count, clips // 2))
+    assert sum(share for share, _ in pieces) == pytest.approx(1.0)
+
+    def mix(part: LabelledBatch) -> tuple[Tensor, Tensor]:
+        x, targets = torch.stack(list(part.clips)), part.targets_BK
+        return mixed(x, targets, alpha=0.4, seed=3, seeds=part.seeds)
+
+    parts = [mix(piece["data"]) for _, piece in pieces]
+    for found, wanted in zip(zip(*parts, strict=True), mix(whole), strict=True):
+        assert torch.equal(torch.cat(found), wanted)
+
+
 def test_repeats_are_for_the_classifier() -> None:
     phase = phase3(sampling=Sampling(repeat_factor=0.3))
-    assert phase.repeat_factor == 0.3
-    assert phase3().repeat_factor == joint().repeat_factor == 0.0
+    assert phase.sampling.repeat_factor == 0.3
+    assert phase3().sampling == joint().sampling == Sampling()
 
 
 def test_rates_are_constant_or_fall_as_a_cosine_and_heads_have_their_own() -> None:

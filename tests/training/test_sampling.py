@@ -13,7 +13,8 @@ from accelerate import Accelerator
 from tinyvirat.datasets.batching import BatchPlan
 from tinyvirat.training.data import ClipFiles, open_data
 from tinyvirat.training.phases import Segment
-from tinyvirat.training.sampling import repeat_factors
+from tinyvirat.training.recipe import Sampling
+from tinyvirat.training.sampling import class_aware_shares, repeat_factors, repeats
 
 from .small import RECIPE
 
@@ -46,16 +47,42 @@ def test_a_rare_class_is_seen_as_often_as_its_factor_says() -> None:
     assert len(set(range(100)) - set(plan.order(0))) == 0
 
 
-@pytest.mark.parametrize(("threshold", "red"), [(0.0, {14}), (1.0, {16, 17})])
+def test_class_aware_shares_by_hand() -> None:
+    # n = 3 and 1, and one clip without labels: three groups that are drawn alike.
+    targets = np.array([[1, 1], [1, 0], [1, 0], [0, 0]], np.float32)
+    wanted = np.array([1 / 3 + 1, 1 / 3, 1 / 3, 1]) * 4 / 3
+    assert class_aware_shares(targets) == pytest.approx(wanted)
+    assert class_aware_shares(np.eye(3, 4, dtype=np.float32)) == pytest.approx([1.0] * 3)
+    assert class_aware_shares(np.zeros((2, 1), np.float32)) == pytest.approx([1.0] * 2)
+
+
+def test_all_classes_are_drawn_alike() -> None:
+    targets = np.zeros((100, 3), np.float32)
+    targets[:90, 0] = targets[90:99, 1] = targets[99:, 2] = 1
+    plan = BatchPlan(100, 1, repeats=repeats(Sampling(class_aware=True), targets))
+    seen = sum(targets[plan.order(epoch)].sum(0) for epoch in range(200)) / 200
+    assert seen == pytest.approx([100 / 3] * 3, rel=0.02)
+    assert repeats(Sampling(), targets) is None
+
+
+@pytest.mark.parametrize(
+    ("sampling", "red"),
+    [
+        (Sampling(), {14}),
+        (Sampling(repeat_factor=1.0), {16, 17}),
+        (Sampling(class_aware=True), set(range(16, 25))),
+    ],
+)
 def test_training_repeats_the_clips_of_rare_classes(
-    clips: Path, threshold: float, red: set[int]
+    clips: Path, sampling: Sampling, red: set[int]
 ) -> None:
-    """Of eight clips two are red: sqrt(4) times as many of the 14 of an epoch with repeats."""
+    """Of eight clips two are red: sqrt(4) times as many of the 14 of an epoch with repeats, and a
+    third of the 56 where classes are drawn."""
     phase: Any = SimpleNamespace(
         name="3-classifier",
         roles=("data",),
         segments=(Segment(steps=28, batch=2),),
-        repeat_factor=threshold,
+        sampling=sampling,
     )
     data = open_data(RECIPE, ClipFiles(clips))
     accelerator = Accelerator(cpu=True)

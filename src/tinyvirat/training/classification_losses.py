@@ -232,8 +232,8 @@ def asymmetric_loss(
 def rebalanced_weights(
     targets_BK: Tensor, counts_K: Tensor, settings: DistributionBalanced
 ) -> Tensor:
-    """The re-balanced weighting of Wu et al. 2020: drawing clips by their rare classes without what
-    that does to the classes beside them.
+    """The re-balanced weighting of Wu et al. 2020: for clips drawn by their classes (`Sampling`'s
+    `class_aware`), without what that does to the classes beside those that were drawn.
 
     For a clip, r_k = (1 / n_k) / (sum of 1 / n_i over the labels i of the clip), n being the
     training clips of a class: of a clip drawn by its classes, the share that was meant for k. The

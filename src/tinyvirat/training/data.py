@@ -31,8 +31,8 @@ from tinyvirat.training.held_out import held_out_sources, with_val
 from tinyvirat.training.inputs import LabelledBatch
 from tinyvirat.training.objectives import Labels
 from tinyvirat.training.phases import Batches, Phase, Place
-from tinyvirat.training.recipe import Recipe, Role
-from tinyvirat.training.sampling import repeat_factors
+from tinyvirat.training.recipe import Recipe, Role, Sampling
+from tinyvirat.training.sampling import repeats
 from tinyvirat.training.seeds import seed_of
 from tinyvirat.video.sampling import RandomWindow
 
@@ -150,7 +150,7 @@ class TrainingData:
             if here < min(stop, end):
                 streams = {
                     role: self._stream(
-                        self._loader(role, segment.batch, phase.repeat_factor, accelerator),
+                        self._loader(role, segment.batch, phase.sampling, accelerator),
                         number,
                         here - begin,
                         accelerator.device,
@@ -178,7 +178,7 @@ class TrainingData:
         return next(r for r in roles if self.manifests[r] is self.manifests[role])
 
     def _loader(
-        self, role: Role, batch: int, repeat_factor: float, accelerator: Accelerator
+        self, role: Role, batch: int, sampling: Sampling, accelerator: Accelerator
     ) -> ClipLoader:
         """What loads this process's share of the batches of a role."""
         recipe, manifest, records = self.recipe, self.manifests[role], self.train(role)
@@ -197,9 +197,7 @@ class TrainingData:
             seed=seed_of(recipe.seed, role, 1),
             rank=accelerator.process_index,
             ranks=accelerator.num_processes,
-            repeats=repeat_factors(manifest.targets(records), repeat_factor)
-            if repeat_factor
-            else None,
+            repeats=repeats(sampling, manifest.targets(records)),
         )
         return ClipLoader(
             dataset,

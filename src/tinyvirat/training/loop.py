@@ -195,7 +195,7 @@ def _iterate(training: Training, phase: Phase, place: Place, batches: Batches) -
     accelerator = training.accelerator
     torch.manual_seed(place.seed + accelerator.process_index)
     reported: dict[str, Tensor] = {}
-    for share, piece in _pieces(batches, training.upkeep.accumulate):
+    for share, piece in _pieces(batches, training.upkeep.accumulate, phase.together):
         with accelerator.autocast():
             losses = phase.losses(piece, place)
         accelerator.backward(losses.total * share)
@@ -253,23 +253,27 @@ def _average_gradients(parameters: Sequence[nn.Parameter], accelerator: Accelera
         begin += gradient.numel()
 
 
-def _pieces(batches: Batches, count: int) -> Iterator[tuple[float, Batches]]:
+def _pieces(batches: Batches, count: int, together: int) -> Iterator[tuple[float, Batches]]:
     """A batch in `count` pieces, fewer where it has fewer clips, each with its share of the whole.
 
-    Their sizes differ by one clip at most. Weighted by their shares, the means over the pieces add
-    up to the mean over the batch.
+    `together` clips that stand side by side are never parted; the sizes of pieces differ by one
+    such group at most. Weighted by their shares, the means over the pieces add up to the mean over
+    the batch.
     """
     clips = [len(batch.clips) for batch in batches.values()]
-    count = min(count, *clips)
+    count = max(1, min(count, *(number // together for number in clips)))
     for number in range(count):
         # Roles that share a batch share its pieces too.
-        cut = {id(batch): _piece(batch, number, count) for batch in batches.values()}
+        cut = {id(batch): _piece(batch, number, count, together) for batch in batches.values()}
         piece = {role: cut[id(batch)] for role, batch in batches.items()}
         yield sum(len(batch.clips) for batch in piece.values()) / sum(clips), piece
 
 
-def _piece(batch: LabelledBatch, number: int, count: int) -> LabelledBatch:
-    begin, end = (len(batch.clips) * n // count for n in (number, number + 1))
+def _piece(batch: LabelledBatch, number: int, count: int, together: int) -> LabelledBatch:
+    groups = len(batch.clips) // together
+    begin, end = (groups * n // count * together for n in (number, number + 1))
+    if number == count - 1:
+        end = len(batch.clips)
     return LabelledBatch(
         batch.clips[begin:end], batch.targets_BK[begin:end], batch.seeds[begin:end]
     )

@@ -11,6 +11,9 @@ from torch import Tensor
 # Keeps the shares apart from what else is drawn from an iteration's and a clip's seed.
 STREAM = 0x313C
 
+PAIR = 2
+"""Clips that are mixed with each other."""
+
 
 def mixed(
     x_BCTHW: Tensor, targets_BK: Tensor, *, alpha: float, seed: int, seeds: Sequence[int]
@@ -19,8 +22,8 @@ def mixed(
 
     Batches are shuffled, so that neighbours are as good as any. They are in the same process as
     long as each has an even number of clips; then it makes no difference how many processes there
-    are. The last of an odd number stays as it is. Every clip draws its own share, so that the two
-    of a pair are not each other's rest.
+    are, nor into how many pieces a batch is cut. The last of an odd number stays as it is. Every
+    clip draws its own share, so that the two of a pair are not each other's rest.
 
     Args:
         x_BCTHW: what the classifier is given.

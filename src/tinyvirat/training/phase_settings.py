@@ -182,11 +182,19 @@ class Sampling:
         repeat_factor: the threshold t of repeat-factor sampling (Gupta et al. 2019, LVIS): a class
             that fewer than this share of the clips show has its clips repeated, by the square root
             of how much fewer; 0 repeats nothing (paper). LVIS: 0.001, with 1,203 classes.
+        class_aware: class-aware sampling (Shen et al. 2016) instead: a class is drawn, all alike,
+            and then one of its clips; clips without labels are a class of their own. What the
+            distribution-balanced loss is made for.
     """
 
     repeat_factor: float = 0.0
+    class_aware: bool = False
 
     def __post_init__(self) -> None:
+        if self.class_aware and self.repeat_factor:
+            raise ValueError(
+                f"class_aware is true and repeat_factor {self.repeat_factor}; give one of them"
+            )
         if not 0.0 <= self.repeat_factor <= 1.0:
             raise ValueError(
                 f"repeat_factor is {self.repeat_factor}; it is a share of the clips, from 0 to 1"

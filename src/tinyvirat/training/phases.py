@@ -22,7 +22,7 @@ from tinyvirat.models.recognizer import Recognizer, masked
 from tinyvirat.training.classification_losses import ClassCounts
 from tinyvirat.training.distillation import Distiller, Teacher, perceptual_loss
 from tinyvirat.training.inputs import Inputs, LabelledBatch
-from tinyvirat.training.mixup import mixed
+from tinyvirat.training.mixup import PAIR, mixed
 from tinyvirat.training.norms import BATCH_NORMS
 from tinyvirat.training.objectives import (
     Labels,
@@ -36,6 +36,7 @@ from tinyvirat.training.recipe import (
     Optimizer,
     Recipe,
     Role,
+    Sampling,
     SuperResolutionPhase,
 )
 from tinyvirat.training.seeds import seed_of
@@ -128,7 +129,8 @@ class Phase(ABC):
         roles: whose clips every iteration needs.
         optimizers: by name.
         base: the settings of each optimiser.
-        repeat_factor: the threshold from which rare classes are repeated; 0 repeats nothing.
+        sampling: how often clips are seen.
+        together: clips of a batch, side by side, that no cut into pieces may part.
         helpers: by name, what learns along and is no part of the network.
     """
 
@@ -137,7 +139,8 @@ class Phase(ABC):
     roles: tuple[Role, ...]
     optimizers: dict[str, torch.optim.Optimizer]
     base: dict[str, Optimizer]
-    repeat_factor: float = 0.0
+    sampling: Sampling = Sampling()
+    together: int = 1
 
     def __init__(self, setting: Setting) -> None:
         self.helpers: dict[str, nn.Module] = {}
@@ -366,7 +369,9 @@ class Classification(Phase):
             groups.append(Group(list(self.distiller.parameters()), settings.head_lr))
         self._optimize({"classifier": (settings.optimizer, groups)})
         self.loss = settings.loss.build(setting.classes("data"), setting.labels)
-        self.repeat_factor = settings.sampling.repeat_factor
+        self.sampling = settings.sampling
+        if settings.mixup:
+            self.together = PAIR
 
     @property
     def frozen(self) -> bool:
