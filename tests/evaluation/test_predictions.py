@@ -125,10 +125,11 @@ class TestUse:
     def test_the_longer_side(self) -> None:
         assert GOOD.long_sides().tolist() == [12, 128]
 
-    def test_nothing_is_tuned_on_the_test_split(self) -> None:
+    def test_models_are_tuned_on_what_was_held_out_alone(self) -> None:
         assert GOOD.tuning_set().sources == GOOD.sources
-        with pytest.raises(EvaluationError, match="test split"):
-            replace(GOOD, split="test").tuning_set()
+        for split in ("train", "test"):
+            with pytest.raises(EvaluationError, match=f"of the {split} split.*the val split"):
+                replace(GOOD, split=split).tuning_set()
 
     def test_arrays_that_do_not_fit(self) -> None:
         for change in (

@@ -112,7 +112,7 @@ def test_single_label_intervals_belong_to_their_scores() -> None:
 
 
 def test_thresholds_come_from_other_videos() -> None:
-    held_out = predictions(multi_label=True, split="train", seed=1)
+    held_out = predictions(multi_label=True, split="val", seed=1)
     thresholds = tuned(held_out.tuning_set())
     scored = predictions(multi_label=True)
     found = report_on(scored, tuned=thresholds, resamples=5)

@@ -114,8 +114,9 @@ def test_the_scores_of_the_tuning_videos_are_refused() -> None:
         multi_label(
             held_out.logits_NK, held_out.known_targets(), LABELS, held_out.sources, tuned=own
         )
-    with pytest.raises(EvaluationError, match="of the test split"):
-        tune(SPEC, answers(split="test"))
+    for split in ("train", "test"):
+        with pytest.raises(EvaluationError, match=f"of the {split} split"):
+            tune(SPEC, answers(split=split))
 
 
 def test_rare_labels_keep_one_half() -> None:
@@ -142,10 +143,12 @@ def test_either_can_be_left_as_it_is() -> None:
     cut, _ = tune(SPEC, held_out, temperature=False)
     assert cut.temperature == 1.0 and len(cut.thresholds) == 3
     # A new temperature leaves what is named as it is.
-    both, found = tune(cut, answers(seed=2, heat=3.0, split="train"), thresholds=False)
+    others = tuple(f"other video {n % 9}" for n in range(400))
+    elsewhere = replace(answers(seed=2, heat=3.0), sources=others)
+    both, found = tune(cut, elsewhere, thresholds=False)
     assert both.temperature != 1.0
     assert thresholds_of(both).logits == pytest.approx(thresholds_of(cut).logits)  # type: ignore[union-attr]
-    assert set(both.tuned_on) == {f"{s} video {n}" for s in ("val", "train") for n in range(9)}
+    assert set(both.tuned_on) == {f"{s} video {n}" for s in ("val", "other") for n in range(9)}
     assert found.untuned == ()
     again, _ = tune(both, held_out)
     assert again.tuned_on == cut.tuned_on  # all anew: nothing of the other videos is left in it
@@ -158,6 +161,14 @@ def test_clips_answered_without_an_error_set_no_temperature() -> None:
     assert spec.temperature == found.temperature == 1.0
     hopeless = replace(held_out, logits_NK=-sure.logits_NK)
     assert tune(SPEC, hopeless)[0].temperature == 1.0
+
+
+def test_a_temperature_that_is_not_found_again_does_not_stay() -> None:
+    right = replace(answers(multi=False), logits_NK=10.0 * answers(multi=False).known_targets())
+    warm = replace(SPEC, multi_label=False, temperature=2.0, tuned_on=("old",))
+    spec, found = tune(warm, right)
+    assert (spec.temperature, found.temperature) == (1.0, 1.0)
+    assert "old" not in spec.tuned_on
 
 
 def test_single_labels_have_a_temperature_only() -> None:

@@ -259,6 +259,38 @@ def test_a_source_is_held_out_whole_and_rare_classes_keep_theirs() -> None:
     assert held_out_sources(records, 0.0) == frozenset()
 
 
+def test_a_rare_class_inside_videos_of_a_common_one_is_not_given_away() -> None:
+    def record(number: int, source: int, label: str) -> ClipRecord:
+        one = ClipRecord(str(number), "a.mp4", 9, 9, 9, Fraction(25), (label,), "train", "x")
+        return replace(one, source=f"video {source}")
+
+    records = [record(n, n // 10, "common") for n in range(400)]
+    records += [record(400 + n, n, f"rare {n}") for n in range(40)]  # each in one video alone
+    assert held_out_sources(records, 0.1) == frozenset()
+    records = records[:400] + [record(400 + n, n, f"rare {n % 4}") for n in range(40)]
+    held = held_out_sources(records, 0.1)
+    assert len(held) == 4
+    for rare in range(4):  # of ten videos with each, five at least are trained on
+        assert sum(one.source in held for one in records if one.labels == (f"rare {rare}",)) <= 5
+
+
+def test_a_finished_run_that_is_asked_for_again_keeps_its_tuning(
+    tuned: Path, with_val: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(tuned, folder)
+    before = {path.name: path.read_bytes() for path in (folder / "model").iterdir()}
+    described = folder / "model" / "model.json"
+    described.write_bytes(before["model.json"].replace(b'"origin": "', b'"origin": "tuned again, '))
+    told = (folder / "summary.json").read_text()
+    assert run(PLAIN, order(with_val, folder))
+    assert spec_of(folder).origin.startswith("tuned again, ")
+    assert (folder / "summary.json").read_text() == told
+    described.unlink()  # cut off before the model was written: it is written now
+    assert run(PLAIN, order(with_val, folder))
+    assert {p.name: p.read_bytes() for p in (folder / "model").iterdir()} == before
+
+
 @pytest.mark.usefixtures("hurried")
 def test_tuning_can_be_switched_off(with_val: Path, tmp_path: Path) -> None:
     run(replace(PLAIN, tuning=Tuning(False, False)), order(with_val, tmp_path))

@@ -49,8 +49,9 @@ def evaluate(
         out: folder for every prediction, the scores and the pictures.
         tune: set the model's thresholds and temperature by these clips, and write them into its
             folder. For the val split only, of videos that were held out from training.
-        tune_on: predictions of held-out training videos (the predictions.jsonl of another
-            evaluation) on which each label's threshold is tuned, for this evaluation only.
+        tune_on: the same model's predictions of held-out videos (the predictions.jsonl of an
+            evaluation of the val split) on which each label's threshold is tuned, for this
+            evaluation only.
         input_size: make clips this many pixels small, instead of the model's own input size.
         quality: measure PSNR and SSIM too.
         workers: processes that decode.
@@ -143,12 +144,10 @@ def _thresholds(
     spec: ModelSpec, predictions: Predictions, tune_on: Path | None
 ) -> Thresholds | None:
     """Thresholds beside p = 0.5: those tuned on another file, or the model's own."""
-    from tinyvirat.evaluation.prediction_file import read_predictions
-    from tinyvirat.evaluation.thresholds import tuned
-    from tinyvirat.evaluation.tuning import thresholds_of
+    from tinyvirat.evaluation.tuning import thresholds_of, tuned_on_file
 
     if tune_on is not None:
-        return tuned(read_predictions(tune_on).tuning_set())
+        return tuned_on_file(tune_on, predictions)
     seen = set(spec.tuned_on) & set(predictions.sources)
     if seen:
         say(

@@ -153,20 +153,13 @@ def _decided(
     """Which of the model's classes each clip shows, `shown_NK`; the same as recognition says."""
     import numpy as np
 
-    from tinyvirat.datasets.published.challenge import AnswerError
     from tinyvirat.evaluation.arrays import sigmoid
-    from tinyvirat.evaluation.prediction_file import read_predictions
-    from tinyvirat.evaluation.thresholds import tuned
+    from tinyvirat.evaluation.tuning import tuned_on_file
 
     logits_NK = predictions.logits_NK
     if tune_on is not None:
-        limits = tuned(read_predictions(tune_on).tuning_set())
+        limits = tuned_on_file(tune_on, predictions)
         limits.refuse(predictions.sources)
-        if limits.classes != predictions.classes or not predictions.multi_label:
-            raise AnswerError(
-                f"{tune_on}: is not of the model that answers here, or that model knows one label "
-                "a clip only, which needs no thresholds; leave --tune-on out"
-            )
         return limits.predict(logits_NK)
     if not predictions.multi_label:
         best_N1 = logits_NK.argmax(axis=1, keepdims=True)

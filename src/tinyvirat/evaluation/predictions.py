@@ -82,12 +82,14 @@ class Predictions:
         """These clips to tune thresholds or a temperature on.
 
         Raises:
-            EvaluationError: they are of the test split, or their labels are not known.
+            EvaluationError: they are not of the val split, or their labels are not known.
         """
-        if self.split == "test":
+        if self.split != "val":
+            why = {"test": "would make its scores worthless"}
             raise EvaluationError(
-                "these predictions are of the test split: tuning on them would make its scores "
-                "worthless; predict held-out training videos"
+                f"these predictions are of the {self.split} split: tuning on them "
+                f"{why.get(self.split, 'tells what the model has learnt by heart')}; "
+                "predict held-out videos, the val split"
             )
         return TuningSet(self.logits_NK, self.known_targets(), self.classes, self.sources)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from tinyvirat.evaluation.arrays import logit, sigmoid
 from tinyvirat.evaluation.calibration import TEMPERATURES, fit_temperature
+from tinyvirat.evaluation.errors import EvaluationError
+from tinyvirat.evaluation.prediction_file import read_predictions
 from tinyvirat.evaluation.predictions import Predictions
 from tinyvirat.evaluation.thresholds import Thresholds, TuningSet, tuned
 from tinyvirat.models.saved import ModelSpec
@@ -68,7 +71,7 @@ def tune(
         The model with what was found, and what was found.
 
     Raises:
-        EvaluationError: the clips are of the test split, or their labels are not known.
+        EvaluationError: the clips are not of the val split, or their labels are not known.
     """
     tuning = predictions.tuning_set()
     sources = tuple(dict.fromkeys(predictions.sources))
@@ -78,7 +81,7 @@ def tune(
         limits = tuned(tuning)
     if enough and temperature:
         heat = _temperature(tuning, multi_label=spec.multi_label)
-    if enough and (limits is not None or heat != 1.0):
+    if enough and (limits is not None or heat != spec.temperature):
         kept = () if thresholds and temperature else spec.tuned_on
         spec = replace(
             spec,
@@ -94,6 +97,27 @@ def tune(
         thresholds=dict(zip(spec.labels, spec.thresholds, strict=False)),
         untuned=() if limits is None else limits.untuned,
     )
+
+
+def tuned_on_file(path: Path, predictions: Predictions) -> Thresholds:
+    """Thresholds for what a model answers here, by what it answered for held-out clips.
+
+    Args:
+        path: a file of predictions.
+        predictions: what the thresholds are for.
+
+    Raises:
+        EvaluationError: the file is damaged, of clips that were not held out or of another model,
+            or the model knows one label a clip only.
+    """
+    held_out = read_predictions(path)
+    ours, theirs = ((one.model, one.classes) for one in (predictions, held_out))
+    if ours != theirs or not predictions.multi_label:
+        raise EvaluationError(
+            f"{path}: is not of the model that answers here ({predictions.model!r}), or that model "
+            "knows one label a clip only, which needs no thresholds; leave --tune-on out"
+        )
+    return tuned(held_out.tuning_set())
 
 
 def thresholds_of(spec: ModelSpec) -> Thresholds | None:

@@ -214,7 +214,7 @@ def load_teacher(
             "--set phase3.distill.logits=0"
         )
     side = spec.preprocess.sizes[-1]
-    if side > recipe.clips.full and not recipe.clips.tiny:
+    if side > recipe.clips.full:
         raise TinyviratError(
             f"{source}: the teacher {spec.name!r} takes clips of {side} px, and clips.full is "
             f"{recipe.clips.full}; give clips.full the teacher's side, and clips.seen that of what "

@@ -27,7 +27,14 @@ from tinyvirat.common.progress import say
 from tinyvirat.evaluation.tuning import Tuned
 from tinyvirat.models.recognizer import Recognizer, RecognizerConfig
 from tinyvirat.models.resnet3d import ResNet3DConfig
-from tinyvirat.models.saved import Model, ModelSpec, load_model, model_folder, save_model
+from tinyvirat.models.saved import (
+    Model,
+    ModelError,
+    ModelSpec,
+    load_model,
+    model_folder,
+    save_model,
+)
 from tinyvirat.models.zoo import cost_of
 from tinyvirat.training.checkpoint import find_checkpoint, load_module
 from tinyvirat.training.data import ClipFiles, TrainingData, open_data
@@ -128,6 +135,10 @@ def run(recipe: Recipe, order: Order) -> bool:
     began = time.monotonic()
     complete = train(training, only=order.phases, until=order.until)
     seconds, tuned = time.monotonic() - began, None
+    if complete and _holds(order.out / MODEL, network):
+        # Nothing was left to do. What the folder says may be more, such as how the model was tuned.
+        accelerator.wait_for_everyone()
+        return True
     if complete and _recognizes(recipe, order):
         spec, tuned = training.observer.tuned()
     if accelerator.is_main_process:
@@ -248,6 +259,16 @@ def _with_models(
         teacher = load_teacher(order.teacher, recipe, data.labels, data.kind, device)
         setting = replace(setting, teacher=teacher)
     return setting
+
+
+def _holds(folder: Path, network: Recognizer) -> bool:
+    """Whether a model's folder has these very weights, so that no iteration came after it."""
+    try:
+        theirs = load_model(folder).network.state_dict()
+    except ModelError:
+        return False
+    mine = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
+    return mine.keys() == theirs.keys() and all(torch.equal(mine[n], theirs[n]) for n in mine)
 
 
 def _recognizes(recipe: Recipe, order: Order) -> bool:
