@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tinyvirat.cli import main
 from tinyvirat.evaluation.errors import EvaluationError
-from tinyvirat.evaluation.prediction_file import write_predictions
+from tinyvirat.evaluation.prediction_file import read_predictions, write_predictions
 from tinyvirat.evaluation.predictions import Predictions
 from tinyvirat.evaluation.results import results_page, with_section
 from tinyvirat.evaluation.run_results import find_results, find_untested
@@ -61,7 +63,7 @@ def write_run(
         },
     }
     interval = {**HOW, "point": 0.7333, "low": 0.65, "high": 0.8}
-    metrics = {"split": "test", "intervals": {score: interval}}
+    metrics = {"split": "test", "manifest_sha256": SHA, "intervals": {score: interval}}
     write(folder / "environment.json", [environment | {"commit": "an earlier"}, environment])
     write(folder / "summary.json", summary)
     write(folder / evaluation / "metrics.json", metrics)
@@ -246,6 +248,7 @@ def test_a_run_that_was_not_evaluated_is_not_there(tmp_path: Path) -> None:
         ("environment.json", {"data": {}}, "environment.json: 'data' is missing"),
         ("environment.json", {"data": {"data": {}}}, "environment.json: 'sha256' is missing"),
         ("evaluation/metrics.json", {"intervals": None}, "metrics.json: 'intervals' is missing"),
+        ("evaluation/metrics.json", {"manifest_sha256": None}, "'manifest_sha256' is missing"),
         (
             "evaluation/metrics.json",
             {"intervals": {"top1": {"point": 0.5}}},
@@ -287,7 +290,7 @@ def answers(folder: Path, right: list[bool], ids: str = "abcdef") -> None:
         folder / "evaluation" / "predictions.jsonl",
         Predictions(
             ids=tuple(ids),
-            sources=tuple(f"video {n // 2}" for n in range(len(right))),
+            sources=tuple(f"video {sorted(ids).index(clip) // 2}" for clip in ids),
             sizes_N2=np.full((len(right), 2), 28),
             logits_NK=logits_NK,
             targets_NK=targets_NK,
@@ -317,6 +320,28 @@ def test_runs_on_other_clips_are_not_compared(tmp_path: Path) -> None:
     answers(write_run(tmp_path / "b" / "other", name="other"), [True] * 6, ids="uvwxyz")
     with pytest.raises(EvaluationError, match="of other clips"):
         results_page(tmp_path, "T", against=["bicubic"])
+
+
+def test_what_counts_is_the_clips_that_a_run_was_scored_on(tmp_path: Path) -> None:
+    half, other = [True, False] * 3, {"data": {"data": {"sha256": "cd" * 32, "train": 9}}}
+    answers(write_run(tmp_path / "a" / "low", name="low"), half)
+    answers(write_run(tmp_path / "b" / "elsewhere", name="trained elsewhere"), half)
+    change(tmp_path / "b" / "elsewhere" / "environment.json", **other)
+    for group in "ab":  # they learnt from the same clips, and were scored on others
+        answers(write_run(tmp_path / group / "far", name=f"far {group}"), half, ids="uvwxyz")
+        change(tmp_path / group / "far" / "evaluation" / "metrics.json", manifest_sha256="cd" * 32)
+    rows = rows_of(results_page(tmp_path, "T", against=["low"]), "Gained over low")
+    assert [row.split("|")[1] for row in rows] == [" trained elsewhere "]
+
+
+def test_other_labels_under_the_same_names_are_refused(tmp_path: Path) -> None:
+    answers(write_run(tmp_path / "low", name="low"), [True] * 6)
+    answers(write_run(tmp_path / "other", name="other"), [True] * 6)
+    file = tmp_path / "other" / "evaluation" / "predictions.jsonl"
+    wrong = read_predictions(file)
+    write_predictions(file, replace(wrong, targets_NK=~wrong.known_targets()))
+    with pytest.raises(EvaluationError, match="with other labels or sources"):
+        results_page(tmp_path, "T", against=["low"])
 
 
 def rows_of(page: str, table: str) -> list[str]:
@@ -390,3 +415,25 @@ def test_a_page_keeps_its_other_sections() -> None:
     assert with_section(page, second) == page
     changed = with_section(page, "## One\n\nother\n")
     assert "### a" not in changed and changed.index("other") < changed.index("## Two")
+    with pytest.raises(EvaluationError, match="was not made by this"):
+        with_section("# My own page\n\nimportant\n\n## One\n", first)
+
+
+def test_notes_have_no_sections_of_their_own(tmp_path: Path) -> None:
+    write_run(tmp_path / "a")
+    assert "### Part" in results_page(tmp_path, "T", "text\n### Part\n")
+    with pytest.raises(EvaluationError, match="the heading '## Part'.*use ###"):
+        results_page(tmp_path, "T", "text\n## Part\n")
+
+
+def test_a_page_or_notes_that_cannot_be_read_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "runs" / "a")
+    page, words = tmp_path / "page.md", ["results", str(tmp_path / "runs"), "--out"]
+    assert main([*words, str(page), "--notes", str(tmp_path / "none.md")]) == 1
+    assert "none.md: cannot be read" in capsys.readouterr().err
+    page.write_text("# My own page\n", encoding="utf-8")
+    assert main([*words, str(page)]) == 1
+    assert "page.md: the page does not begin with" in capsys.readouterr().err
+    assert page.read_text(encoding="utf-8") == "# My own page\n"

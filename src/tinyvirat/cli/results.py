@@ -28,11 +28,23 @@ def results(
             those of the same folder, and those on the same clips in folders without such a row.
     """
     from tinyvirat.common.files import write_text
+    from tinyvirat.evaluation.errors import EvaluationError
     from tinyvirat.evaluation.results import results_page, with_section
 
-    text = notes.read_text(encoding="utf-8") if notes else ""
-    section = results_page(root, title, text, against or ())
-    page = out.read_text(encoding="utf-8") if out.is_file() else ""
-    write_text(out, with_section(page, section))
+    section = results_page(root, title, _text(notes) if notes else "", against or ())
+    try:
+        page = with_section(_text(out) if out.exists() else "", section)
+    except EvaluationError as error:
+        raise EvaluationError(f"{out}: {error}") from error
+    write_text(out, page)
     print(out)
     return 0
+
+
+def _text(path: Path) -> str:
+    from tinyvirat.evaluation.errors import EvaluationError
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EvaluationError(f"{path}: cannot be read: {error}") from error

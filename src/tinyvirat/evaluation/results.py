@@ -43,9 +43,14 @@ def results_page(root: Path, title: str, notes: str = "", against: Sequence[str]
             same clips of groups that have none of these rows; one table each.
 
     Raises:
-        EvaluationError: there is no run, none of a name in `against`, or a file of theirs cannot be
-            read.
+        EvaluationError: there is no run, none of a name in `against`, a file of theirs cannot be
+            read, or the notes have sections of their own.
     """
+    heading = next((line for line in notes.splitlines() if line.startswith(("# ", "## "))), None)
+    if heading is not None:
+        raise EvaluationError(
+            f"the notes have the heading {heading!r}, which would begin another section; use ###"
+        )
     results, untested = find_results(root), find_untested(root)
     parts = [f"## {title}"]
     if notes:
@@ -76,7 +81,15 @@ def with_section(page: str, section: str) -> str:
     Args:
         page: as this function gave it before, or empty.
         section: as `results_page` gives it.
+
+    Raises:
+        EvaluationError: the page has another beginning: it is not one of these.
     """
+    if page.strip() and not page.startswith(HEAD):
+        raise EvaluationError(
+            f"the page does not begin with {HEAD.splitlines()[0]!r} and the line under it, so it "
+            "was not made by this; name another"
+        )
     title = section.splitlines()[0]
     parts = [f"## {part}" for part in f"\n{page}".split("\n## ")[1:]]
     titles = [part.splitlines()[0] for part in parts]
@@ -103,7 +116,13 @@ def _gains(
     rows = {name: _seeded([one for one in results if one.group == name]) for name in groups}
     first = next(row for row in rows[group] if row.name == against)
     base = next(one for one in results if (one.group, one.row) == (group, against))
-    others = [row for row in rows[group] if row is not first]
+    others = _seeded(
+        [
+            one
+            for one in results
+            if one.group == group and one.row != against and _clips(one) == _clips(base)
+        ]
+    )
     for name in groups:
         if all(row.name not in baselines for row in rows[name]):
             others += _seeded([one for one in results if one.group == name and _serves(one, base)])
@@ -118,8 +137,8 @@ def _serves(one: RunResult, base: RunResult) -> bool:
 
 
 def _clips(result: RunResult) -> tuple[str, str]:
-    """Which clips a run was scored on."""
-    return result.environment["data"]["data"]["sha256"], result.metrics["split"]
+    """Which clips a run was scored on, whatever it learnt from."""
+    return result.metrics["manifest_sha256"], result.metrics["split"]
 
 
 def _scores(results: Sequence[RunResult]) -> Table:

@@ -15,6 +15,7 @@ from tinyvirat.evaluation.significance import Interval
 EVALUATION = "evaluation"
 SUMMARY, ENVIRONMENT = "summary.json", "environment.json"
 METRICS, FACTS = "metrics.json", "evaluation.json"
+NEEDED_METRICS = ("intervals", "split", "manifest_sha256")
 NEEDED_SUMMARY = ("name", "seed", "parameters", "gmac", "precision", "phases")
 NEEDED_INTERVAL = tuple(field.name for field in fields(Interval))
 NEEDED_ENVIRONMENT = ("command", "time", "commit", "torch", "processor", "data")
@@ -135,7 +136,7 @@ def _result(root: Path, path: Path) -> RunResult:
     if quality is not None:
         for way in ("bicubic", "super-resolved"):
             _needed(_needed(quality, (way,), path)[way], ("psnr", "ssim", "videos"), path)
-    metrics = _needed(_read(path.parent / METRICS), ("intervals", "split"), path.parent / METRICS)
+    metrics = _needed(_read(path.parent / METRICS), NEEDED_METRICS, path.parent / METRICS)
     for interval in _entries(metrics["intervals"]):
         _needed(interval, NEEDED_INTERVAL, path.parent / METRICS)
     row = _row(trained.row, facts, path.parent.name)

@@ -79,7 +79,10 @@ def means(rows: Sequence[Seeded]) -> Table:
         Column("± over seeds, points", "percent", 1),
         Column("seeds"),
     )
-    notes = ("[low, high]: 95 % bootstrap intervals over source videos; ±: standard deviation.",)
+    notes = (
+        "[low, high]: 95 % bootstrap intervals over source videos, of these seeds; ±: standard "
+        "deviation, which is not in them.",
+    )
     return Table("Mean over seeds", columns, tuple(found), notes)
 
 
@@ -111,7 +114,8 @@ def gains(against: Seeded, others: Sequence[Seeded]) -> Table:
     )
     notes = (
         "[low, high]: 95 % paired bootstrap intervals over source videos; p: of no difference, "
-        "two-sided, not corrected for the number of rows.",
+        "two-sided, not corrected for the number of rows. Both say of these runs; what other seeds "
+        "would give is not in them.",
     )
     return Table(f"Gained over {against.name}", columns, tuple(rows), notes)
 
@@ -167,6 +171,12 @@ def _aligned(one: Predictions, template: Predictions, folder: Path) -> Predictio
             f"{folder / PREDICTIONS}: of other clips or classes than the run to compare with"
         )
     order = [places[clip] for clip in template.ids]
+    unlike = (one.known_targets()[order] != template.known_targets()).any()
+    if unlike or tuple(one.sources[place] for place in order) != template.sources:
+        raise EvaluationError(
+            f"{folder / PREDICTIONS}: of the same clips with other labels or sources than the run "
+            "to compare with; evaluate both on one manifest"
+        )
     return replace(template, logits_NK=one.logits_NK[order], model=one.model)
 
 
