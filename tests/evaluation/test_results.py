@@ -422,7 +422,7 @@ def test_a_page_keeps_its_other_sections() -> None:
 def test_notes_have_no_sections_of_their_own(tmp_path: Path) -> None:
     write_run(tmp_path / "a")
     assert "### Part" in results_page(tmp_path, "T", "text\n### Part\n")
-    with pytest.raises(EvaluationError, match="the heading '## Part'.*use ###"):
+    with pytest.raises(EvaluationError, match=r"the heading '## Part'.*use ###"):
         results_page(tmp_path, "T", "text\n## Part\n")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyvirat.evaluation.arrays import BoolArray, FloatArray
-from tinyvirat.evaluation.counts import ratio
+from tinyvirat.evaluation.counts import kept, ratio
 
 
 def average_precisions(scores_NK: FloatArray, targets_NK: BoolArray) -> tuple[float | None, ...]:
@@ -60,29 +60,31 @@ def mean_average_precision(
 ) -> FloatArray:
     """Mean average precision of many resamples at once, shape (R,); with all ones the plain one.
 
-    In each resample the mean goes over the classes that have positives there; NaN with none.
+    The mean goes over the classes that have positives, NaN with none; one that a resample has none
+    of counts as in the whole set (`counts.kept`).
 
     Args:
         scores_NK: scores, only their order counts.
         targets_NK: whether the clip has the label.
         counts_RN: how often each clip is counted, one row a resample.
     """
-    counts_NR = np.ascontiguousarray(counts_RN.T)
+    present = np.flatnonzero(targets_NK.any(axis=0))
+    if not len(present):
+        return np.full(len(counts_RN), np.nan)
+    with_whole_NR = np.concatenate([counts_RN, np.ones((1, len(targets_NK)))]).T
+    counts_NR = np.ascontiguousarray(with_whole_NR)
     summed_R = np.zeros(len(counts_RN))
-    classes_R = np.zeros(len(counts_RN))
-    for k in range(scores_NK.shape[1]):
+    for k in present:
         order = np.argsort(-scores_NK[:, k], kind="stable")
         positive = np.flatnonzero(targets_NK[order, k])
         # Equal scores are taken all at once, so a point of the curve is the last of its group; and
         # only points where recall grows count, which are the groups of the P positives.
         lasts = np.append(np.flatnonzero(np.diff(scores_NK[order, k])), len(order) - 1)
         points, first = np.unique(lasts[np.searchsorted(lasts, positive)], return_index=True)
-        if not len(points):
-            continue
         taken_PR = np.cumsum(counts_NR[order], axis=0)[points]
         gains_PR = np.add.reduceat(counts_NR[order[positive]], first, axis=0)
         hits_PR = np.cumsum(gains_PR, axis=0)
         positives_R = hits_PR[-1]
-        summed_R += ratio((ratio(hits_PR, taken_PR) * gains_PR).sum(axis=0), positives_R)
-        classes_R += positives_R > 0
-    return np.where(classes_R > 0, ratio(summed_R, classes_R), np.nan)
+        found_R = ratio((ratio(hits_PR, taken_PR) * gains_PR).sum(axis=0), positives_R)
+        summed_R += kept(found_R, positives_R > 0, found_R[-1])[:-1]
+    return np.asarray(summed_R / len(present))

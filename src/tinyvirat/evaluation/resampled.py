@@ -13,7 +13,7 @@ import numpy as np
 
 from tinyvirat.evaluation import precision
 from tinyvirat.evaluation.arrays import BoolArray, FloatArray
-from tinyvirat.evaluation.counts import F1Average, average_f1, ratio
+from tinyvirat.evaluation.counts import F1Average, average_f1, kept, ratio
 from tinyvirat.evaluation.metrics import single_labels, true_ranks
 from tinyvirat.evaluation.thresholds import Thresholds
 
@@ -49,16 +49,20 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class MeanClassAccuracy:
-    """The mean over the classes that have clips of their accuracies; one label a clip."""
+    """The mean over the classes that have clips of their accuracies; one label a clip. A class that
+    a resample lacks counts as in the whole set (`counts.kept`)."""
 
     def resampled(
         self, scores_NK: FloatArray, targets_NK: BoolArray, counts_RN: FloatArray
     ) -> FloatArray:
         """See `ResampledMetric`."""
         right_N1 = true_ranks(scores_NK, single_labels(targets_NK))[:, None] == 0
+        present_K = targets_NK.any(axis=0)
+        targets_NK, right_NK = targets_NK[:, present_K], (targets_NK & right_N1)[:, present_K]
         clips_RK = counts_RN @ targets_NK.astype(np.float64)
-        accuracy_RK = ratio(counts_RN @ (targets_NK & right_N1), clips_RK)
-        return np.asarray(accuracy_RK.sum(axis=1) / (clips_RK > 0).sum(axis=1))
+        accuracy_RK = ratio(counts_RN @ right_NK, clips_RK)
+        whole_K = right_NK.sum(axis=0) / targets_NK.sum(axis=0)
+        return np.asarray(kept(accuracy_RK, clips_RK > 0, whole_K).mean(axis=1))
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 Clips cut from one video resemble each other, so it is videos (`source` in the manifest) that are
 drawn with replacement, each with all its clips. An interval is the middle 95 % of the scores of
 2,000 such draws (percentile bootstrap). With few sources it is too narrow; `sources` says how many
-there were. For averages over classes the draws lie somewhat low, because rare classes drop out of
-some of them; a point estimate near the upper end is a sign of that.
+there were. In averages over classes, one that a draw has no clips of counts as in the whole set:
+its own uncertainty is then not in that draw, so that classes of one or two videos make an interval
+too narrow likewise.
 """
 
 from __future__ import annotations
