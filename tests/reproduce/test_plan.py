@@ -219,10 +219,32 @@ class TestChoosing:
         assert joint is not None and joint.lambda_sparsity == 0.25
         assert joint.mask_to_grey
 
-    def test_changes_win_over_what_a_row_sets(self) -> None:
-        made = make_plan("table4", rows=["end_to_end_14"], changes=["phase1.batch=[7]"])
-        phase1 = made.rows[0].recipe.phase1
-        assert phase1 is not None and (phase1.epochs, phase1.batch) == ((500.0,), (7,))
+    @pytest.mark.parametrize(
+        ("change", "epochs"),
+        [("phase1.epochs=[7]", 500.0), ("*:phase1.epochs=[7]", 500.0)]
+        + [(f"{rows}:phase1.epochs=[7]", 7.0) for rows in ("end_to_end_14", "end_to_end*")],
+    )
+    def test_only_changes_that_name_a_row_win_over_what_makes_it(
+        self, change: str, epochs: float
+    ) -> None:
+        made = make_plan("table4", rows=["end_to_end_14"], changes=["clips.flip=0.25", change])
+        recipe = made.rows[0].recipe
+        assert recipe.phase1 is not None and recipe.phase1.epochs == (epochs,)
+        assert recipe.clips.flip == 0.25
+
+    def test_a_row_that_changes_its_recipe_has_a_name_of_its_own(self) -> None:
+        made = make_plan("table4", rows=["prog_dvsr_14", "end_to_end_14", "attention_at_test_14"])
+        names = [row.recipe.name for row in made.rows]
+        assert names == ["i3d-prog-dvsr-14", "end-to-end-14", "i3d-prog-dvsr-attention-14"]
+
+    def test_a_row_must_recognise(self, tmp_path: Path) -> None:
+        path = tmp_path / "rows.yml"
+        path.write_text(
+            "classes: 3\ntrain: 5\ntest: 2\nrows: [{row: a, recipe: ucf101_12/sr_progressive}]\n",
+            encoding="utf-8",
+        )
+        with pytest.raises(ReproduceError, match="row a: its recipe trains super-resolution alone"):
+            make_plan(str(path))
 
     def test_all_rows_come_once_before_the_next_seed(self) -> None:
         made = make_plan("table4", rows=["i3d_112", "bicubic_14"], seeds=2)

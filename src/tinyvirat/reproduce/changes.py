@@ -22,6 +22,9 @@ from tinyvirat.training.recipe import (
 )
 
 PARTS = tuple(field.name for field in fields(Recipe))
+EVERY = "*"
+"""The pattern of all rows."""
+
 Later = TypeVar("Later", JointPhase, ClassifierPhase)
 
 
@@ -43,6 +46,18 @@ def changed(recipe: Recipe, row: str, changes: Sequence[str], *, every: bool = F
     return with_overrides(recipe, tuple(own)) if own else recipe
 
 
+def in_order(own: Sequence[str], changes: Sequence[str]) -> tuple[str, ...]:
+    """A row's changes, the last of one key wins: what makes the row what it is stands above what is
+    changed in all rows, and below what is changed in rows by their names.
+
+    Args:
+        own: of the row.
+        changes: `[ROWS:]KEY=VALUE` each.
+    """
+    for_all = tuple(change for change in changes if _split(change)[0] == EVERY)
+    return (*for_all, *own, *(change for change in changes if change not in for_all))
+
+
 def refuse_idle(changes: Sequence[str], rows: Sequence[str]) -> None:
     """Refuses a change whose pattern matches none of a table's rows.
 
@@ -61,7 +76,7 @@ def _split(change: str) -> tuple[str, str]:
     """The pattern of rows, and `KEY=VALUE`."""
     pattern, colon, text = change.partition(":")
     if not colon or "=" in pattern:
-        return "*", change
+        return EVERY, change
     return pattern, text
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from typing import Literal
 from tinyvirat.common.plain import PlainDataError, from_plain
 from tinyvirat.common.strict_yaml import YamlError, parse
 from tinyvirat.evaluation.paper import PAPER_TABLES, PaperTable
-from tinyvirat.reproduce.changes import changed
+from tinyvirat.reproduce.changes import changed, in_order
 from tinyvirat.reproduce.errors import ReproduceError
 from tinyvirat.training.recipe import Recipe, load_recipe
 
@@ -197,10 +197,15 @@ def _loaded(path: Path) -> Recipe:
 def row_recipe(row: RowText, home: Path, changes: Sequence[str] = ()) -> Recipe:
     """The recipe of a row, with what the row changes in it, and what else is changed.
 
+    A row that changes something is no longer the recipe that it began with, and has its own name.
+
     Raises:
         TinyviratError: no such recipe, or a change that does not fit it.
     """
-    return changed(recipe_at(row.recipe or row.row, home), row.row, (*row.set, *changes))
+    recipe = recipe_at(row.recipe or row.row, home)
+    if row.set:
+        recipe = replace(recipe, name=row.row.replace("_", "-"))
+    return changed(recipe, row.row, in_order(row.set, changes))
 
 
 def recipe_before(row: RowText, home: Path, changes: Sequence[str] = ()) -> Recipe | None:
@@ -210,7 +215,7 @@ def recipe_before(row: RowText, home: Path, changes: Sequence[str] = ()) -> Reci
         TinyviratError: as `row_recipe`; nothing trains the row's super-resolution network.
     """
     if row.super_resolution:
-        return changed(recipe_at(row.super_resolution, home), row.row, (*row.set, *changes))
+        return changed(recipe_at(row.super_resolution, home), row.row, in_order(row.set, changes))
     recipe = recipe_at(row.recipe or row.row, home)
     if recipe.super_resolution is not None and recipe.phase1 is None:
         raise ReproduceError(

@@ -144,6 +144,11 @@ def make_plan(
 
     def resolved(one: RowText) -> Row:
         recipe = budget.of(row_recipe(one, home, every))
+        if recipe.phase2 is None and recipe.phase3 is None:
+            raise ReproduceError(
+                f"{home}: row {one.row}: its recipe trains super-resolution alone, and a row is "
+                "scored by what it recognises; give it a phase3"
+            )
         _check_teacher(one, recipe, home)
         return Row(
             key=one.row,

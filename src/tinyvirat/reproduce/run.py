@@ -68,7 +68,8 @@ def reproduce(plan: Plan, order: Order, say: Say) -> Done:
         The outcome; `OUT/TABLE.md` and `OUT/TABLE.json` hold it.
 
     Raises:
-        TinyviratError: data or weights are not there or do not fit, or not one row could be run.
+        TinyviratError: data or weights are not there or do not fit. What keeps one row from being
+            run is among the failures.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ReproduceError(
