@@ -127,4 +127,13 @@ def write_large(folder: Path, clips: int = 4, frames: int = 8, side: int = 40) -
 
 def sources_of(manifest: Path) -> Sources:
     """A manifest alone as what a plan is run on."""
-    return Sources(files=ClipFiles(manifest), clips=8, sr_clips=8, tested=2, classes=3, digest="d")
+    return Sources(
+        files=ClipFiles(manifest),
+        clips=8,
+        sr_clips=8,
+        tested=2,
+        classes=3,
+        sha256="s",
+        labelled="d",
+        digest="d",
+    )

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tinyvirat.common.errors import TinyviratError
 from tinyvirat.datasets.health.quarantine import quarantine_file
+from tinyvirat.datasets.manifest import write_manifest
 from tinyvirat.reproduce.errors import ReproduceError
 from tinyvirat.reproduce.plan import make_plan
 from tinyvirat.reproduce.run import Order, reproduce
 from tinyvirat.reproduce.sources import WEIGHTS, check_weights, open_sources
+from tinyvirat.reproduce.work import Place
 from tinyvirat.training.data import ClipFiles
 
 from .small import small_plan
@@ -62,7 +67,31 @@ def test_pairs_come_from_larger_clips(roots: dict[str, Path]) -> None:
     found = open_sources(plan, ClipFiles(roots["table2"], roots["large"]))
     assert (found.files.sr_data, found.sr_clips) == (roots["large"], 4)
     alone = open_sources(small_plan("table2", "i3d"), ClipFiles(roots["table2"]))
-    assert found.digest != alone.digest
+    assert found.digest != alone.digest == alone.labelled == found.labelled
+
+
+def test_what_a_run_does_not_look_at_makes_no_other_run_of_it(roots: dict[str, Path]) -> None:
+    plan = small_plan("table2", "i3d", "i3d_prog_dvsr")
+    baseline, both = (plan.training(row, 0) for row in plan.rows)
+    alone = open_sources(small_plan("table2", "i3d"), ClipFiles(roots["table2"]))
+    found = open_sources(plan, ClipFiles(roots["table2"], roots["large"]))
+    folders = [Place(one, Path()).folder(baseline) for one in (alone, found)]
+    assert folders[0] == folders[1]  # --sr-data is named later, for other rows
+    assert both.after is not None
+    for run in (both, both.after):
+        assert len({Place(one, Path()).folder(run) for one in (alone, found)}) == 2
+
+
+def test_a_test_split_without_labels_is_told_before_training(
+    roots: dict[str, Path], tmp_path: Path
+) -> None:
+    plan = small_plan("table4", "i3d_112")
+    manifest = open_sources(plan, ClipFiles(roots["table4"])).files.labelled()
+    records = [replace(r, labels=()) if r.split == "test" else r for r in manifest.records]
+    path = tmp_path / "manifest.jsonl"
+    write_manifest(path, records)
+    with pytest.raises(ReproduceError, match=r"manifest\.jsonl: none of the \d+ clips of its test"):
+        open_sources(plan, ClipFiles(path, root=roots["table4"]))
 
 
 def test_tiny_clips_give_no_pairs(roots: dict[str, Path]) -> None:
@@ -114,10 +143,14 @@ class TestWeights:
         with pytest.raises(ReproduceError) as told:
             check_weights(plan)
         said = str(told.value)
-        assert "the weights i3d-charades, resnet50-kinetics are not here" in said
-        assert "(i3d-charades: rows i3d)" in said
+        assert "i3d-charades: rows i3d; " in said and "resnet50-kinetics: rows resnet50; " in said
         assert "--layout pytorch-i3d" in said and "--name i3d-charades" in said
-        assert "--set weights=i3d-kinetics400" in said
+        assert "--layout 3d-resnets-2018" in said and "--name resnet50-kinetics" in said
+        found = re.search("--set ('i3d:.*), or", said)
+        assert found is not None
+        changes = shlex.split(found.group(1))  # what it says can be done
+        plan = make_plan("table2", rows=["i3d", "resnet50"], changes=changes)
+        assert [row.recipe.weights for row in plan.rows] == ["i3d-kinetics400", "resnet50-kinetics"]
 
     def test_a_teacher_needs_its_weights_too(self) -> None:
         plan = make_plan("ucf101_12_beyond", rows=["x3d_distilled_28"])

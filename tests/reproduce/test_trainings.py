@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tinyvirat.models.saved import load_model
+from tinyvirat.reproduce.named import FAMILIES
 from tinyvirat.reproduce.plan import make_plan
 from tinyvirat.reproduce.trainings import UNUSED, Training, trainings_of
 from tinyvirat.reproduce.work import Place, Task, do
@@ -74,6 +75,12 @@ class TestSharing:
         assert first.recipe.classifier == UNUSED
         other = replace(RECIPE, classifier=UNUSED, weights="x", name="y")
         assert next(trainings_of(other).chain()) == first
+
+    @pytest.mark.parametrize(("row", "shared"), [("end_to_end_14", True), ("prog_dvsr_14", False)])
+    def test_families_share_what_has_no_stage_to_fade_in(self, row: str, shared: bool) -> None:
+        plans = [make_plan("table4", rows=[row], family=one) for one in ("paper", *FAMILIES)]
+        mine, theirs = (next(plan.training(plan.rows[0], 0).chain()) for plan in plans)
+        assert (mine == theirs) is shared
 
     @pytest.mark.parametrize("changed", ["seed", "clips", "phase1", "width"])
     def test_what_decides_its_weights_makes_another_run(self, changed: str) -> None:

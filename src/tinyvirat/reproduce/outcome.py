@@ -135,7 +135,7 @@ class Outcome:
         classes: how many.
         seeds: that each row was run with.
         device: where the evaluation was computed, and in which number format.
-        data_sha256: of the manifest.
+        data_sha256: of the manifest whose clips are tested.
         environments: of the evaluations, without repetitions: commit, versions, machine.
     """
 
@@ -193,7 +193,7 @@ def collect(plan: Plan, place: Place, why_not: Mapping[str, str]) -> Outcome:
         classes=place.sources.classes,
         seeds=plan.seeds,
         device=", ".join(dict.fromkeys(f"{one['device']}, {one['precision']}" for one in facts)),
-        data_sha256=place.sources.digest,
+        data_sha256=place.sources.sha256,
         environments=tuple(dict.fromkeys(_environment(one["environment"]) for one in facts)),
     )
 

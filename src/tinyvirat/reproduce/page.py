@@ -195,9 +195,17 @@ def protocol(plan: Plan, outcome: Outcome) -> list[str]:
 
 
 def _family(family: str) -> str:
+    ours = (
+        "how long phases 2 and 3 are, which neither says, is ours, and so is the size at which "
+        "clips that are tiny by nature enter super-resolution"
+    )
     if family == "paper":
-        return "the paper's values; where it is silent, the published code's"
-    return f"`{family}`: the published code's values, also where the paper has others"
+        return f"the paper's values; where it is silent, the published code's; {ours}"
+    return (
+        f"`{family}`: the published code's values, also where the paper has others, without its "
+        "bugs (a crop that only saw the left columns, black frames after short clips, models "
+        f"chosen on the test split); {ours}"
+    )
 
 
 def _clips(clips: Clips) -> str:

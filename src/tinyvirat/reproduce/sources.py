@@ -48,7 +48,9 @@ class Sources:
         sr_clips: training clips that give pairs.
         tested: clips of the test split.
         classes: how many.
-        digest: checksum of it all.
+        sha256: of the manifest of labelled clips.
+        labelled: checksum of these and of what is in quarantine beside them.
+        digest: the same of all clips, those that give pairs too.
     """
 
     files: ClipFiles
@@ -56,6 +58,8 @@ class Sources:
     sr_clips: int
     tested: int
     classes: int
+    sha256: str
+    labelled: str
     digest: str
 
 
@@ -85,14 +89,32 @@ def open_sources(plan: Plan, files: ClipFiles) -> Sources:
         files = replace(files, data=_manifest(plan, files.data))
     found = files.read()
     manifest, large = found["data"], found["sr_data"]
+    _refuse_unlabelled(manifest)
     return Sources(
         files=files,
         clips=len(manifest.of("train")),
         sr_clips=len(large.of("train")),
         tested=len(manifest.of("test")),
         classes=len(manifest.labels),
+        sha256=sha256_of(manifest.path),
+        labelled=_digest([manifest]),
         digest=_digest([manifest] if large is manifest else [manifest, large]),
     )
+
+
+def _refuse_unlabelled(manifest: Manifest) -> None:
+    """Says before days of training that there is nothing to score them by.
+
+    Raises:
+        ReproduceError: no clip of the test split has a label.
+    """
+    tested = manifest.of("test")
+    if not any(record.labels for record in tested):
+        raise ReproduceError(
+            f"{manifest.path}: none of the {len(tested)} clips of its test split has a label, and "
+            "rows are scored on that; name a manifest whose test split is labelled, or train and "
+            "answer with `tinyvirat train` and `tinyvirat data submit`"
+        )
 
 
 def _manifest(plan: Plan, root: Path) -> Path:
@@ -126,6 +148,7 @@ def check_weights(plan: Plan) -> None:
     Raises:
         ReproduceError: names those that are not, and how to get them.
     """
+    starts: dict[str, list[str]] = {}
     wanted: dict[str, list[str]] = {}
     for row in plan.rows:
         teacher = None if row.teacher is None else row.teacher.recipe
@@ -133,32 +156,42 @@ def check_weights(plan: Plan) -> None:
             if recipe is None:
                 continue
             if recipe.weights is not None and (recipe.phase2 or recipe.phase3):
+                starts.setdefault(recipe.weights, []).append(row.key)
                 wanted.setdefault(recipe.weights, []).append(row.key)
             if recipe.phase1 is not None and recipe.phase1.feature_loss is not None:
                 wanted.setdefault(recipe.phase1.feature_loss.weights, []).append(row.key)
-    missing = {name: rows for name, rows in wanted.items() if not _is_here(name)}
-    if not missing:
-        return
-    name, rows = next(iter(missing.items()))
+    missing = [name for name in wanted if not _is_here(name)]
+    if missing:
+        lines = [f"{name}: rows {', '.join(wanted[name])}; {_remedy(name)}" for name in missing]
+        absent = {name: starts[name] for name in missing if name in starts}
+        raise ReproduceError(
+            f"weights that rows need are not here. {'. '.join(lines)}{_instead(absent, plan)}"
+        )
+
+
+def _instead(absent: dict[str, list[str]], plan: Plan) -> str:
+    """What rows can start from instead of weights that are not here."""
+    if not absent:
+        return ""
+    others = ["--set weights=null for fresh ones"]
+    rows = absent.get("i3d-charades", [])
+    if rows:
+        start = ("weights=i3d-kinetics400", "classifier.input_size=224")
+        all_rows = {row.key for row in plan.rows} <= set(rows)
+        own = start if all_rows else [f"'{row}:{one}'" for row in rows for one in start]
+        others.insert(0, f"--set {' '.join(own)}")
+    return f". Or let these rows start from others: {', or '.join(others)}; the table then says so"
+
+
+def _remedy(name: str) -> str:
+    """How to get weights."""
     layout = WEIGHTS.get(name)
-    remedy = (
+    if layout is None:
+        return f"`tinyvirat weights fetch {name}`, or name a model's folder"
+    return (
         f"import the published checkpoint: tinyvirat weights import FILE --layout {layout} "
         f"--labels CLASSES.txt --name {name}"
-        if layout
-        else f"`tinyvirat weights fetch {name}`, or name a model's folder"
     )
-    raise ReproduceError(
-        f"the weights {', '.join(missing)} are not here ({name}: rows {', '.join(rows)}); "
-        f"{remedy}. Or let these rows start from others: {_others(name)}; the table then says so"
-    )
-
-
-def _others(name: str) -> str:
-    """What rows can start from instead of some weights."""
-    fresh = "--set weights=null for fresh ones"
-    if not name.startswith("i3d"):
-        return fresh
-    return f"--set weights=i3d-kinetics400 classifier.input_size=224, or {fresh}"
 
 
 def _is_here(name: str) -> bool:

@@ -17,6 +17,7 @@ from tinyvirat.models.any_size import AnySizeDVSRConfig
 from tinyvirat.models.dvsr import ProgressiveDVSRConfig
 from tinyvirat.models.resnet3d import ResNet3DConfig
 from tinyvirat.models.zoo import config_to_json
+from tinyvirat.training.fade import Fade
 from tinyvirat.training.recipe import Recipe, SuperResolutionPhase, identity_text
 
 WITH_BRANCH = (ProgressiveDVSRConfig, AnySizeDVSRConfig)
@@ -58,22 +59,24 @@ class Training:
     @property
     def sum(self) -> str:
         """A short checksum, by which runs of one name and seed are told apart."""
-        return _folder(self, "").rpartition("-")[2][:6]
+        return self.folder("").rpartition("-")[2][:6]
 
-    def folder(self, data: str) -> str:
-        """The name of its folder, another one for every recipe, seed and data.
+    def folder(self, labelled: str, pairs: str | None = None) -> str:
+        """The name of its folder, another one for every recipe, seed and data that it looks at.
 
         Args:
-            data: checksum of the data.
+            labelled: checksum of the labelled clips, all that a classifier alone learns from.
+            pairs: checksum of these and of the clips that give pairs; None where they are the same.
         """
-        return _folder(self, data)
+        return _folder(self, labelled, labelled if pairs is None else pairs)
 
 
 @functools.cache
-def _folder(training: Training, data: str) -> str:
+def _folder(training: Training, labelled: str, pairs: str) -> str:
     recipe = training.recipe
-    before = "" if training.after is None else _folder(training.after, data)
-    teacher = () if training.teacher is None else (_folder(training.teacher, data),)
+    before = "" if training.after is None else _folder(training.after, labelled, pairs)
+    teacher = () if training.teacher is None else (_folder(training.teacher, labelled, pairs),)
+    data = pairs if recipe.learns_from_pairs else labelled
     parts = (identity_text(recipe), before, data, *teacher)
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return f"{recipe.name}-seed{recipe.seed}-{digest[:10]}"
@@ -115,6 +118,8 @@ def _super_resolution(recipe: Recipe, seed: int) -> Recipe:
     if isinstance(config, WITH_BRANCH):
         config = replace(config, attention=False)  # phase 1 does not train the branch
     kind = config_to_json(config)["network"]
+    if _at_once(phase):
+        phase = replace(phase, fade=Fade())  # nothing is faded in where nothing is grown
     how = "-at-once" if _at_once(phase) else ""
     how += "-features" if phase.feature_loss else ""
     return replace(
@@ -123,6 +128,7 @@ def _super_resolution(recipe: Recipe, seed: int) -> Recipe:
         classifier=UNUSED,
         super_resolution=config,
         weights=None,
+        phase1=phase,
         phase2=None,
         phase3=None,
         seed=seed,

@@ -48,7 +48,7 @@ class Place:
 
     def folder(self, training: Training) -> Path:
         """The folder of a run."""
-        return self.runs / training.folder(self.sources.digest)
+        return self.runs / training.folder(self.sources.labelled, self.sources.digest)
 
 
 @dataclass(frozen=True)

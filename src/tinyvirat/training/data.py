@@ -133,9 +133,11 @@ class TrainingData:
 
     @property
     def digest(self) -> str:
-        """A checksum of both manifests, and of the clips of theirs that are in quarantine."""
-        sums = [sha256_of(self.manifests[role].path) for role in sorted(self.manifests)]
-        for role in sorted(self.manifests):
+        """A checksum of the manifests that the recipe learns from, and of the clips of theirs that
+        are in quarantine."""
+        roles: list[Role] = ["data", "sr_data"] if self.recipe.learns_from_pairs else ["data"]
+        sums = [sha256_of(self.manifests[role].path) for role in roles]
+        for role in roles:
             sums += [f"without {one.record.id}" for one in self.manifests[role].quarantined]
         return hashlib.sha256("".join(sums).encode()).hexdigest()
 

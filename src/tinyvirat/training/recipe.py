@@ -271,6 +271,11 @@ class Recipe:
         if self.phase1.random_entries and not isinstance(config, AnySizeDVSRConfig):
             raise ValueError("phase1: random_entries is for the network any-size-dvsr")
 
+    @property
+    def learns_from_pairs(self) -> bool:
+        """Whether a phase needs high-resolution truth, and not the labelled clips alone."""
+        return self.phase1 is not None or self.phase2 is not None
+
 
 def _has_branch(config: object) -> bool:
     return bool(getattr(config, "attention", False))
