@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from tinyvirat.common.errors import TinyviratError
+from tinyvirat.common.files import locked
 from tinyvirat.training.checkpoint import (
     FOLDER,
     SIDECAR,
@@ -29,7 +30,7 @@ from tinyvirat.training.checkpoint import (
 from tinyvirat.training.data import ClipFiles
 from tinyvirat.training.fade import Fade
 from tinyvirat.training.recipe import Optimizer, Sampling, SuperResolutionPhase
-from tinyvirat.training.run import Order, run
+from tinyvirat.training.run import LOCK, Order, run
 
 from .processes import (
     CONTEXT,
@@ -155,6 +156,16 @@ def test_a_finished_run_stays_what_it_is(
     shutil.rmtree(tmp_path / "run" / "model")
     assert run(WHOLE, order(clips, tmp_path / "run"))
     check_same(tmp_path / "run", uninterrupted)
+
+
+def test_a_folder_is_trained_in_by_one_at_a_time(clips: Path, tmp_path: Path) -> None:
+    order = Order(ClipFiles(clips), tmp_path / "run", until=1, cpu=True)
+    with locked(order.out / LOCK, TinyviratError("not this one")):
+        with pytest.raises(TinyviratError, match=r"run: another process trains there; wait for it"):
+            run(RECIPE, order)
+        assert [one.name for one in order.out.iterdir()] == [LOCK]
+    assert not run(RECIPE, order)
+    assert find_checkpoint(order.out) is not None
 
 
 def test_phases_can_be_carried_out_one_by_one(

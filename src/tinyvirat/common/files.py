@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -48,6 +50,34 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Writes `data` to `path`, whole or not at all."""
     with written_beside(path) as temporary:
         temporary.write_bytes(data)
+
+
+@contextmanager
+def locked(path: Path, busy: TinyviratError) -> Iterator[None]:
+    """Holds the lock file `path` while the block runs, for this process and no other.
+
+    The file stays: only who holds it counts, and a process that ends, however it ends, holds
+    nothing, nor do those that it forked. Where the file system knows no locks, nobody is kept out.
+
+    Args:
+        path: the lock file; its folder is made if need be.
+        busy: what to raise when another process holds it.
+
+    Raises:
+        TinyviratError: `busy`.
+        OSError: the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as lock:
+        os.register_at_fork(after_in_child=lock.close)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise busy from error
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+        yield
 
 
 def inside(root: Path, relative: str, *, where: str) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from accelerate.utils import gather_object
 from torch import Tensor
 
 from tinyvirat.common.errors import TinyviratError
-from tinyvirat.common.files import sha256_of, write_text
+from tinyvirat.common.files import locked, sha256_of, write_text
 from tinyvirat.common.plain import to_plain
 from tinyvirat.common.precision import fastest_dtype
 from tinyvirat.common.processes import this_process
@@ -56,6 +57,7 @@ from tinyvirat.video.sampling import AllWindows
 
 MIXED = {torch.float32: "no", torch.bfloat16: "bf16", torch.float16: "fp16"}
 NAMED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+LOCK = ".lock"
 MODEL = "model"
 RECIPE = "recipe.yaml"
 SUMMARY = "summary.json"
@@ -97,10 +99,28 @@ def run(recipe: Recipe, order: Order) -> bool:
         Whether everything asked for is done (`until` can stop it before).
 
     Raises:
-        TinyviratError: manifests, weights or folder do not fit the recipe.
+        TinyviratError: manifests, weights or folder do not fit the recipe, or another process
+            trains in that folder.
     """
     _check(recipe, order)
     data = open_data(recipe, order.files, cache=order.cache)
+    with _held(order):
+        return _carry_out(recipe, order, data)
+
+
+def _held(order: Order) -> AbstractContextManager[None]:
+    """Keeps other runs out of the folder; of the processes of one run, the first does."""
+    if not this_process(order.cpu).is_main_process:
+        return nullcontext()
+    busy = TinyviratError(
+        f"{order.out}: another process trains there; wait for it, or name another folder"
+    )
+    return locked(order.out / LOCK, busy)
+
+
+def _carry_out(recipe: Recipe, order: Order, data: TrainingData) -> bool:
+    """Trains in a folder that nobody else writes to; returns whether all that was asked for is
+    done."""
     parts = [identity_text(recipe), data.digest, *map(frozen_digest, _looked_at(recipe, order))]
     digest = hashlib.sha256("".join(parts).encode()).hexdigest()
     position_of(order.out, digest)

@@ -9,7 +9,6 @@ or nothing.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import shutil
@@ -17,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from tinyvirat.common.files import write_text
+from tinyvirat.common.files import locked, write_text
 from tinyvirat.common.plain import PlainDataError, from_plain, to_plain
 from tinyvirat.datasets.build.records import BuildError, CutVideo, NamedClip
 from tinyvirat.datasets.records import SPLITS
@@ -55,13 +54,8 @@ def opened(out: Path, about: dict[str, object]) -> Iterator[None]:
         )
     for folder in (hidden / "cut", hidden / "work"):
         folder.mkdir(parents=True, exist_ok=True)
-    with (hidden / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise BuildError(
-                f"{out}: another build is at work there; wait for it, or name another folder"
-            ) from error
+    busy = BuildError(f"{out}: another build is at work there; wait for it, or name another folder")
+    with locked(hidden / "lock", busy):
         _check_about(out, hidden / "about.json", about)
         shutil.rmtree(hidden / "work", ignore_errors=True)
         (hidden / "work").mkdir(exist_ok=True)

@@ -8,15 +8,14 @@ at any moment, it finds either these or no note.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tinyvirat.common.files import inside, sha256_of, write_text
+from tinyvirat.common.files import inside, locked, sha256_of, write_text
 from tinyvirat.common.plain import PlainDataError, from_plain, to_plain
 from tinyvirat.models.engines import is_exported
 from tinyvirat.models.saved import DESCRIPTION, model_folder
@@ -182,16 +181,13 @@ def held(out: Path) -> Iterator[None]:
     """
     if out.exists() and not out.is_dir():
         raise ArchiveError(f"{out}: is a file; the outputs need a folder")
-    try:
-        work_folder(out).mkdir(parents=True, exist_ok=True)
-        lock = (out / HIDDEN / "lock").open("w")
-    except OSError as error:
-        raise ArchiveError(f"{out}: cannot be written to: {error.strerror}") from error
-    with lock:
+    busy = ArchiveError(f"{out}: another run is at work there; wait for it")
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            work_folder(out).mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(out / HIDDEN / "lock", busy))
         except OSError as error:
-            raise ArchiveError(f"{out}: another run is at work there; wait for it") from error
+            raise ArchiveError(f"{out}: cannot be written to: {error.strerror}") from error
         _clear(work_folder(out))
         try:
             yield
