@@ -13,7 +13,14 @@ from tinyvirat.cli import main
 from tinyvirat.models.i3d import I3DConfig
 from tinyvirat.reproduce import estimate as module
 from tinyvirat.reproduce.changes import Budget
-from tinyvirat.reproduce.estimate import Speed, Stretch, duration, estimate, measured_speed
+from tinyvirat.reproduce.estimate import (
+    Speed,
+    Stretch,
+    duration,
+    estimate,
+    measured_speed,
+    row_cost,
+)
 from tinyvirat.reproduce.plan import make_plan
 
 SPEED = Speed(1000.0, "as given")
@@ -94,6 +101,13 @@ class TestByHand:
         rows = rows_of("table4", "i3d_112", "bicubic_14").rows
         assert [row.run_of for row in rows] == ["", "i3d_112"]
         assert "the run of i3d_112 tested in another way" in rows[1].line
+
+
+def test_a_map_at_test_costs_what_it_takes_to_make_it() -> None:
+    plan = make_plan("table4", rows=["prog_dvsr_attention_14", "attention_at_test_14"])
+    without, with_map = (row_cost(row, 101) for row in plan.rows)
+    assert with_map.parameters == without.parameters
+    assert 1.0 < with_map.gmac / without.gmac < 1.05
 
 
 @pytest.mark.parametrize(

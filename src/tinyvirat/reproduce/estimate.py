@@ -162,12 +162,13 @@ def estimate(plan: Plan, speed: Speed, *, clips: int, sr_clips: int) -> Estimate
 
 
 def row_cost(row: Row, classes: int) -> Cost:
-    """Parameters and operations of a row's network for one window."""
+    """Parameters and operations of a row's network for one window, as the row tests it."""
     recipe = row.recipe
     config = RecognizerConfig(
         replace(recipe.classifier, num_classes=classes),
         recipe.super_resolution,
         side=recipe.clips.classified,
+        mask=row.variant.map != "none",
     )
     return _cost(config, recipe.clips.size, recipe.clips.frames)
 
