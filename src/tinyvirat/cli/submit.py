@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tinyvirat.datasets.manifest import Manifest
     from tinyvirat.evaluation.predictions import Predictions
+    from tinyvirat.models.saved import ModelSpec
 
 
 def submit(
@@ -32,10 +33,10 @@ def submit(
     """Writes the answer file of the TinyAction challenge for TinyVIRAT-v2's test split.
 
     One line for every test clip, in order: its number and 26 zeros or ones. A label counts from the
-    model's own threshold on, p = 0.5 where it has none; a model that was trained for exactly one
-    label a clip gives its best. Clips shorter than the model's window are repeated, as everywhere;
-    clips that do not decode are answered with zeros, and named. The file is checked before it is
-    written.
+    model's own threshold on, p = 0.5 where it has none or a file of predictions speaks for it; a
+    model that was trained for exactly one label a clip gives its best. Clips shorter than the
+    model's window are repeated, as everywhere; clips that do not decode are answered with zeros,
+    and named. The file is checked before it is written.
 
     Args:
         run: a run's or a model's folder, the name of fetched weights, or the predictions.jsonl that
@@ -63,15 +64,15 @@ def submit(
     manifest = read_manifest(data, root=root)
     expected = _expected(manifest, clips)
     process = this_process()
-    limits_K: tuple[float, ...] = ()
+    spec: ModelSpec | None = None
     if Path(run).is_file():
         predictions = _from_file(Path(run), manifest)
     else:
-        predictions, limits_K = _predicted(run, manifest, cache, workers, device, precision)
+        predictions, spec = _predicted(run, manifest, cache, workers, device, precision)
     if not process.is_main_process:
         return 0
     columns = class_columns(predictions.classes, where=run)
-    shown_NK = _decided(predictions, limits_K, tune_on)[:, columns]
+    shown_NK = _decided(predictions, spec, tune_on)[:, columns]
     numbers = [clip_number(clip, where=run) for clip in predictions.ids]
     silent = [f"{number:05d}" for number in sorted(expected - set(numbers))]
     if silent:
@@ -116,8 +117,8 @@ def _predicted(
     workers: int,
     device: str,
     precision: str,
-) -> tuple[Predictions, tuple[float, ...]]:
-    """A model's answers to the test split, and its own thresholds as probabilities."""
+) -> tuple[Predictions, ModelSpec]:
+    """A model's answers to the test split, and what it is."""
     from tinyvirat.datasets.cache import FrameCache
     from tinyvirat.datasets.published.challenge import class_columns
     from tinyvirat.evaluation.evaluate import predict
@@ -129,7 +130,7 @@ def _predicted(
     predictions = predict(
         inference, manifest, "test", cache=frames, workers=workers, what="answering"
     )
-    return predictions, inference.spec.thresholds
+    return predictions, inference.spec
 
 
 def _from_file(path: Path, manifest: Manifest) -> Predictions:
@@ -148,12 +149,12 @@ def _from_file(path: Path, manifest: Manifest) -> Predictions:
 
 
 def _decided(
-    predictions: Predictions, limits_K: tuple[float, ...], tune_on: Path | None
+    predictions: Predictions, spec: ModelSpec | None, tune_on: Path | None
 ) -> NDArray[np.bool_]:
     """Which of the model's classes each clip shows, `shown_NK`; the same as recognition says."""
     import numpy as np
+    import torch
 
-    from tinyvirat.evaluation.arrays import sigmoid
     from tinyvirat.evaluation.tuning import tuned_on_file
 
     logits_NK = predictions.logits_NK
@@ -164,5 +165,7 @@ def _decided(
     if not predictions.multi_label:
         best_N1 = logits_NK.argmax(axis=1, keepdims=True)
         return np.asarray(best_N1 == np.arange(logits_NK.shape[1]))
-    limits_K = limits_K or (0.5,) * len(predictions.classes)
-    return np.asarray(sigmoid(logits_NK) >= np.array(limits_K))
+    if spec is None or not spec.thresholds:
+        return np.asarray(logits_NK >= 0.0)
+    p_NK = spec.probabilities(torch.from_numpy(logits_NK)).numpy()
+    return np.asarray(p_NK.astype(float) >= np.array(spec.thresholds))
