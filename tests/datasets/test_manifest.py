@@ -297,7 +297,10 @@ def test_a_spreadsheet_s_mark_and_line_ends_do_no_harm(folder: Path) -> None:
 def test_files_that_are_no_manifest(folder: Path) -> None:
     with pytest.raises(ManifestError, match="cannot be read"):
         read_manifest(folder / "none.jsonl")
-    with pytest.raises(ManifestError, match=r"\.jsonl or a \.csv file, not \.txt"):
+    with pytest.raises(ManifestError, match=r"ends in \.jsonl or \.csv; there is nothing of that"):
+        read_manifest(folder / "m.txt")
+    (folder / "m.txt").touch()
+    with pytest.raises(ManifestError, match=r"m\.txt: a manifest's name ends in \.jsonl or \.csv$"):
         read_manifest(folder / "m.txt")
     (folder / "m.csv").write_bytes(b"\xff\xfe")
     with pytest.raises(ManifestError, match="not UTF-8"):

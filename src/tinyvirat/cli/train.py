@@ -37,8 +37,10 @@ def train(
         sr_data: manifest of larger clips, labelled or not, that give low- and high-resolution
             pairs; without it DATA gives them.
         phase: numbers of the phases to carry out (1 super-resolution, 2 joint, 3 classifier).
-        sr_from: a finished run whose super-resolution network is taken over.
-        teacher: a finished run from which the classifier learns, for a recipe with phase3.distill.
+        sr_from: a finished run, or a model's folder or name, whose super-resolution network is
+            taken over.
+        teacher: a finished run, or a model's folder or name, from which the classifier learns, for
+            a recipe with phase3.distill.
         set: values that win over the recipe's, such as phase3.optimizer.lr=0.0001.
         cache: folder of decoded frames.
         root: the folder that the paths of DATA are relative to, where it is not the manifest's own.

@@ -240,9 +240,8 @@ def _is_file(path: Path) -> bool:
 
 def _suffix(path: Path) -> str:
     if path.suffix not in (".jsonl", ".csv"):
-        raise ManifestError(
-            f"{path}: a manifest is a .jsonl or a .csv file, not {path.suffix or 'one without'}"
-        )
+        absent = "" if path.exists() else "; there is nothing of that name"
+        raise ManifestError(f"{path}: a manifest's name ends in .jsonl or .csv{absent}")
     return path.suffix
 
 

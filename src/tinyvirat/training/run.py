@@ -168,12 +168,16 @@ def _carry_out(recipe: Recipe, order: Order, data: TrainingData) -> bool:
 
 
 def take_super_resolution(network: Recognizer, source: Path) -> None:
-    """Gives `network` the super-resolution weights of a finished run or a model's folder.
+    """Gives `network` the super-resolution weights of another model.
+
+    Args:
+        network: the one that takes them over.
+        source: a finished run, a model's folder, or a name, as `model_folder` takes it.
 
     Raises:
         TinyviratError: one of the two has no such network, or they differ.
     """
-    folder = source / MODEL if (source / MODEL).is_dir() else source
+    folder = model_folder(str(source))
     theirs = load_model(folder).network.super_resolution
     mine = network.super_resolution
     if mine is None or theirs is None:
