@@ -22,10 +22,13 @@ from tinyvirat.common.errors import TinyviratError
 from tinyvirat.common.files import locked
 
 with locked(Path(sys.argv[1]), TinyviratError("busy")):
+    heard, said = os.pipe()
     child = os.fork()
     if child == 0:
+        os.write(said, b"!")
         time.sleep(60)
         os._exit(0)
+    os.read(heard, 1)  # it runs now
     print(child, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """

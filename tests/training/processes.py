@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.state import AcceleratorState
 
 import tinyvirat.training.run
+from tinyvirat.common.processes import this_process
 from tinyvirat.models.zoo import Cost
 from tinyvirat.training.journal import METRICS, read_metrics
-from tinyvirat.training.recipe import Recipe
+from tinyvirat.training.recipe import Optimizer, Recipe
 from tinyvirat.training.run import Order, run
 
 CONTEXT: Any = multiprocessing.get_context("fork")
@@ -33,6 +35,10 @@ STAND_INS: dict[str, Callable[..., Any]] = {
 }
 PATIENCE = 280.0
 """Seconds after which a process is given up."""
+
+SLOW = Optimizer(lr=1e-5)
+"""Adam's first steps are as long for a gradient of nothing but rounding as for any other. Slow
+learning keeps that out of the losses of runs that differ in rounding."""
 
 
 def train_until_killed(recipe: Recipe, order: Order, module: str, name: str, call: int) -> None:
@@ -112,7 +118,9 @@ def _member(
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
     }
+    AcceleratorState._reset_state(reset_partial_state=True)  # what was forked knows of itself alone
     target(*args)
+    assert this_process().num_processes == count, "these processes did not know of each other"
 
 
 def train(recipe: Recipe, order: Order) -> None:

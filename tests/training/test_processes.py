@@ -21,16 +21,13 @@ from tinyvirat.evaluation.prediction_file import read_predictions, write_predict
 from tinyvirat.recognition.load import load
 from tinyvirat.training.checkpoint import FOLDER
 from tinyvirat.training.data import ClipFiles
-from tinyvirat.training.recipe import ClassifierPhase, Optimizer, Recipe, Sampling
+from tinyvirat.training.recipe import ClassifierPhase, Recipe, Sampling
 from tinyvirat.training.run import Order, run
 
-from .processes import exit_code, rows_of, together, train
+from .processes import SLOW, exit_code, rows_of, together, train
 from .small import RECIPE, UPKEEP, without, write_clips
 
 assert RECIPE.phase1 and RECIPE.phase2 and RECIPE.phase3
-# Adam's first steps are as long for a gradient of nothing but rounding as for any other. Slow
-# learning keeps that out of the losses; that gradients are the same is a test of its own.
-SLOW = Optimizer(lr=1e-5)
 WHOLE = replace(
     RECIPE,
     phase1=replace(RECIPE.phase1, optimizer=SLOW),

@@ -104,26 +104,17 @@ def run(recipe: Recipe, order: Order) -> bool:
     """
     _check(recipe, order)
     data = open_data(recipe, order.files, cache=order.cache)
-    with _held(order):
-        return _carry_out(recipe, order, data)
-
-
-def _held(order: Order) -> AbstractContextManager[None]:
-    """Keeps other runs out of the folder; of the processes of one run, the first does."""
-    if not this_process(order.cpu).is_main_process:
-        return nullcontext()
-    busy = TinyviratError(
-        f"{order.out}: another process trains there; wait for it, or name another folder"
-    )
-    return locked(order.out / LOCK, busy)
-
-
-def _carry_out(recipe: Recipe, order: Order, data: TrainingData) -> bool:
-    """Trains in a folder that nobody else writes to; returns whether all that was asked for is
-    done."""
     parts = [identity_text(recipe), data.digest, *map(frozen_digest, _looked_at(recipe, order))]
     digest = hashlib.sha256("".join(parts).encode()).hexdigest()
     position_of(order.out, digest)
+    training = _prepare(recipe, order, data, digest)
+    with _held(order.out, training.accelerator):
+        position_of(order.out, digest)  # whoever held the folder before may have begun another run
+        return _carry_out(training, recipe, order)
+
+
+def _prepare(recipe: Recipe, order: Order, data: TrainingData, digest: str) -> Training:
+    """Everything a run takes, in memory; nothing is written yet."""
     accelerator = _accelerator(recipe, order)
     spec, network, classifier = _build(recipe, data)
     if order.super_resolution is not None:
@@ -140,7 +131,7 @@ def _carry_out(recipe: Recipe, order: Order, data: TrainingData) -> bool:
         if network.super_resolution is not None:
             network.super_resolution.compile()
     setting = Setting(recipe, network, data.kind, data.clips, data.class_counts)
-    training = Training(
+    return Training(
         run=order.out,
         accelerator=accelerator,
         setting=_with_models(setting, order, data, accelerator.device),
@@ -149,8 +140,23 @@ def _carry_out(recipe: Recipe, order: Order, data: TrainingData) -> bool:
         classifier=classifier,
         recipe=digest,
     )
+
+
+def _held(out: Path, accelerator: Accelerator) -> AbstractContextManager[None]:
+    """Keeps other runs out of a folder; of the processes of one run, the first does."""
+    if not accelerator.is_main_process:
+        return nullcontext()
+    busy = TinyviratError(
+        f"{out}: another process trains there; wait for it, or name another folder"
+    )
+    return locked(out / LOCK, busy)
+
+
+def _carry_out(training: Training, recipe: Recipe, order: Order) -> bool:
+    """Trains, and writes what was found; returns whether all that was asked for is done."""
+    accelerator, network = training.accelerator, training.setting.network
     if accelerator.is_main_process:
-        _write_beginning(recipe, order, data)
+        _write_beginning(recipe, order, training.data)
     accelerator.wait_for_everyone()
     began = time.monotonic()
     complete = train(training, only=order.phases, until=order.until)
@@ -159,6 +165,7 @@ def _carry_out(recipe: Recipe, order: Order, data: TrainingData) -> bool:
         # Nothing was left to do. What the folder says may be more, such as how the model was tuned.
         accelerator.wait_for_everyone()
         return True
+    spec = training.observer.spec
     if complete and _recognizes(recipe, order):
         spec, tuned = training.observer.tuned()
     if accelerator.is_main_process:
