@@ -38,7 +38,7 @@ def test_a_limb_covers_its_area(ax: float, ay: float, bx: float, by: float, r: f
     length = float(np.hypot(bx - ax, by - ay))
     area = np.pi * r * r + 2 * r * length
     # The ramp across an edge stands for the true area of each pixel: right but for round ends.
-    assert limb(ax, ay, bx, by, r, r).sum() == pytest.approx(area, rel=0.06, abs=0.6)
+    assert limb(ax, ay, bx, by, r, r).sum() == pytest.approx(area, rel=0.08, abs=0.8)
 
 
 @settings(max_examples=40, deadline=None)
@@ -65,8 +65,8 @@ def test_a_face_covers_its_area(x: float, y: float, w: float, h: float, turn: fl
     prepared = faces_of(corners[None].astype(np.float32))
     assert prepared.area[0] == pytest.approx(w * h, rel=1e-3)
     cover = faces_cover(prepared, CENTRES, CENTRES, 1.0)[0]
-    # Each of the four corners may be off by a quarter of a pixel.
-    assert cover.sum() == pytest.approx(w * h, rel=0.02, abs=1.0)
+    # Ramps are sampled at the pixels' centres: each edge may lie an eighth of a pixel off.
+    assert cover.sum() == pytest.approx(w * h, abs=2 * (w + h) / 8)
 
 
 def test_a_face_seen_from_behind_has_negative_area() -> None:
